@@ -1,0 +1,148 @@
+namespace FlexKernel.Kernels;
+
+/// <summary>Independent products and packings that run in one parallel region, their panels shared out by cost.</summary>
+internal sealed unsafe class ProductRegion<TLanes> : IDisposable
+    where TLanes : struct, ILanes<TLanes>
+{
+    // Reading a panel costs about as much as multiplying it with this many rows.
+    private const int PanelReadCost = 4;
+
+    private readonly WorkerTeam _team;
+    private readonly Arena[] _scratch;
+    private readonly ParallelPart _packPart;
+    private readonly ParallelPart _multiplyPart;
+    private readonly List<Packing> _packings = [];
+    private readonly List<Product> _products = [];
+
+    public ProductRegion(WorkerTeam team)
+    {
+        _team = team;
+        _packPart = PackPart;
+        _multiplyPart = MultiplyPart;
+        _scratch = new Arena[team.Workers];
+        for (int i = 0; i < _scratch.Length; i++)
+        {
+            _scratch[i] = new Arena();
+            _scratch[i].Reset(Arena.Size<float>(Products.ScratchSize));
+        }
+    }
+
+    /// <summary>Queues rows to be packed into <paramref name="data"/>; a single row is not copied.</summary>
+    /// <param name="x">The first source row; padded with zeros to whole pairs.</param>
+    /// <param name="stride">Floats from row to row.</param>
+    /// <param name="index">Which source row each row is, or null for the rows in order.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Values per row.</param>
+    /// <param name="data"><see cref="PackedRows.Size"/> floats; unused for a single row.</param>
+    public PackedRows Pack(float* x, int stride, int* index, int rows, int columns, float* data)
+    {
+        if (rows == 1)
+        {
+            return new PackedRows { Data = x + (index == null ? 0 : (long)index[0] * stride), Rows = 1, Columns = columns };
+        }
+
+        PackedRows packed = new() { Data = data, Rows = rows, Columns = columns };
+        _packings.Add(new Packing(packed, (nint)x, stride, (nint)index));
+        return packed;
+    }
+
+    /// <summary>Runs the queued packings.</summary>
+    public void RunPackings()
+    {
+        if (_packings.Count > 0)
+        {
+            _team.Run(_packPart);
+            _packings.Clear();
+        }
+    }
+
+    /// <summary>Queues <c>y = x Wᵀ (+ bias)</c>.</summary>
+    public void Multiply(PackedRows x, PackedMatrix matrix, float* y, int stride, Activations? bias = null) =>
+        _products.Add(new Product(x, matrix, (nint)y, stride, bias));
+
+    /// <summary>Runs the queued products.</summary>
+    public void RunProducts()
+    {
+        if (_products.Count > 0)
+        {
+            _team.Run(_multiplyPart);
+            _products.Clear();
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (Arena arena in _scratch)
+        {
+            arena.Dispose();
+        }
+    }
+
+    private void PackPart(int worker, int workers)
+    {
+        foreach (Packing packing in _packings)
+        {
+            int strips = (packing.Rows.Rows + TLanes.TileRows - 1) / TLanes.TileRows;
+            (int begin, int end) = WorkerTeam.Share(strips, worker, workers);
+            int last = Math.Min(end * TLanes.TileRows, packing.Rows.Rows);
+            for (int row = begin * TLanes.TileRows; row < last;)
+            {
+                int rows = PackedRows.StripRows(row, packing.Rows.Rows, TLanes.TileRows);
+                packing.Rows.PackStrip((float*)packing.Source, packing.Stride, (int*)packing.Index, row, rows);
+                row += rows;
+            }
+        }
+    }
+
+    private void MultiplyPart(int worker, int workers)
+    {
+        _scratch[worker].Reset(0);
+        float* scratch = _scratch[worker].Take<float>(Products.ScratchSize);
+        long total = 0;
+        foreach (Product product in _products)
+        {
+            total += product.PanelCost * product.Matrix.PanelCount;
+        }
+
+        long begin = total * worker / workers, end = total * (worker + 1) / workers, position = 0;
+        foreach (Product product in _products)
+        {
+            int first = Panel(begin), last = Panel(end);
+            if (first < last)
+            {
+                Products.Multiply<TLanes>(product.X, product.Matrix, first, last, (float*)product.Y, product.Stride, add: false, scratch);
+                AddBias(product, first, last);
+            }
+
+            position += product.PanelCost * product.Matrix.PanelCount;
+
+            int Panel(long cost) => (int)Math.Clamp((cost - position) / product.PanelCost, 0, product.Matrix.PanelCount);
+        }
+    }
+
+    private static void AddBias(Product product, int first, int last)
+    {
+        if (product.Bias is null)
+        {
+            return;
+        }
+
+        // The bias is padded like every row, so whole panels can be added.
+        float* bias = product.Bias.Pointer;
+        for (int row = 0; row < product.X.Rows; row++)
+        {
+            float* y = (float*)product.Y + (long)row * product.Stride;
+            for (int i = first * PackedMatrix.PanelRows; i < last * PackedMatrix.PanelRows; i += TLanes.Count)
+            {
+                TLanes.Store(TLanes.Load(y + i) + TLanes.Load(bias + i), y + i);
+            }
+        }
+    }
+
+    private readonly record struct Packing(PackedRows Rows, nint Source, int Stride, nint Index);
+
+    private readonly record struct Product(PackedRows X, PackedMatrix Matrix, nint Y, int Stride, Activations? Bias)
+    {
+        public long PanelCost => (X.Rows + PanelReadCost) * (long)Matrix.Columns;
+    }
+}

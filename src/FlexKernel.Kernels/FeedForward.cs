@@ -1,0 +1,476 @@
+namespace FlexKernel.Kernels;
+
+/// <summary>
+/// The fused mixture of full and low-rank experts: <c>y = Σ_roots [ Down( Σ_i p_i h_i ) + Σ_i p_i B_i^d (A_i^d h_i) ]</c> with
+/// <c>h_i = silu(g + B_i^g (A_i^g x)) ⊙ (u + B_i^u (A_i^u x))</c> and <c>g = Gate x</c>, <c>u = Up x</c> once per root.
+/// </summary>
+/// <remarks>
+/// Arithmetic and proof: FlexMoRE's semantics with the linear parts factored out; a full expert is its root's correction of rank 0.
+/// Rows are grouped by root, and within a root by expert, both in ascending index, so that a row's sums have one order whatever else is
+/// in the batch. Four regions: products of x; silu and accumulation, panel by panel; A of the down projection; the down projections.
+/// </remarks>
+internal sealed unsafe class FeedForward<TLanes> : IDisposable
+    where TLanes : struct, ILanes<TLanes>
+{
+    private const int PanelRows = PackedMatrix.PanelRows;
+
+    private readonly WorkerTeam _team;
+    private readonly ProductRegion<TLanes> _region;
+    private readonly Arena _arena;
+    private readonly Arena[] _scratch;
+    private readonly ParallelPart _activatePart;
+    private readonly ParallelPart _downPart;
+    private readonly List<Member> _members = [];
+    private readonly List<Group> _groups = [];
+    private readonly List<Correction> _corrections = [];
+    private FeedForwardWeights _weights = null!;
+    private Activations _destination = null!;
+    private int _rows;
+
+    public FeedForward(WorkerTeam team, ProductRegion<TLanes> region, Arena arena)
+    {
+        _team = team;
+        _region = region;
+        _arena = arena;
+        _activatePart = ActivatePart;
+        _downPart = DownPart;
+        _scratch = new Arena[team.Workers];
+        for (int i = 0; i < _scratch.Length; i++)
+        {
+            _scratch[i] = new Arena();
+        }
+    }
+
+    /// <summary>See <see cref="Backend.FeedForward"/>.</summary>
+    public void Run(Activations x, int rows, FeedForwardWeights weights, RoutingTable? routing, Activations destination)
+    {
+        (_weights, _destination, _rows) = (weights, destination, rows);
+        _members.Clear();
+        _groups.Clear();
+        _corrections.Clear();
+        _arena.Reset(ArenaSize(rows, weights, routing));
+        GroupRows(rows, routing);
+
+        foreach (ref Group group in Span(_groups))
+        {
+            group.X = Pack(x.Pointer, x.Stride, group.Rows, group.Count, weights.HiddenSize);
+        }
+
+        foreach (ref Member member in Span(_members))
+        {
+            if (member.CorrectionCount > 0)
+            {
+                member.X = Pack(x.Pointer, x.Stride, member.Rows, member.Count, weights.HiddenSize);
+            }
+        }
+
+        _region.RunPackings();
+        QueueInputProducts();
+        _region.RunProducts();
+        PackRankInputs();
+        _team.Run(_activatePart);
+        PackInner();
+        QueueDownRankProducts();
+        _region.RunProducts();
+        WeightAndPackDownRanks();
+        _team.Run(_downPart);
+    }
+
+    public void Dispose()
+    {
+        foreach (Arena arena in _scratch)
+        {
+            arena.Dispose();
+        }
+    }
+
+    private static Span<T> Span<T>(List<T> list) => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(list);
+
+    private static int Padded(int columns) => PackedMatrix.RoundUp(columns, PanelRows);
+
+    private PackedRows Pack(float* x, int stride, int* index, int rows, int columns) =>
+        _region.Pack(x, stride, index, rows, columns, rows == 1 ? null : _arena.Take<float>(PackedRows.Size(rows, columns)));
+
+    // Lists, for every expert that some row chose, its rows and weights; for every root, the union of its experts' rows.
+    private void GroupRows(int rows, RoutingTable? routing)
+    {
+        int experts = _weights.Experts.Length;
+        int* counts = _arena.Take<int>(experts);
+        new Span<int>(counts, experts).Clear();
+        for (int row = 0; row < rows; row++)
+        {
+            foreach (int expert in Chosen(routing, row))
+            {
+                counts[expert]++;
+            }
+        }
+
+        for (int root = 0; root < _weights.Roots.Length; root++)
+        {
+            int firstMember = _members.Count;
+            for (int expert = 0; expert < experts; expert++)
+            {
+                ExpertWeights weights = _weights.Experts[expert];
+                if (weights.Root == root && counts[expert] > 0)
+                {
+                    _members.Add(new Member(expert, _corrections.Count, weights.Corrections.Length, counts[expert])
+                    {
+                        Rows = _arena.Take<int>(counts[expert]),
+                        GroupRows = _arena.Take<int>(counts[expert]),
+                        Weights = _arena.Take<float>(counts[expert]),
+                    });
+                    foreach (LowRankWeights correction in weights.Corrections)
+                    {
+                        _corrections.Add(new Correction(correction));
+                    }
+                }
+            }
+
+            if (_members.Count > firstMember)
+            {
+                AddGroup(root, firstMember, rows, routing);
+            }
+        }
+    }
+
+    private void AddGroup(int root, int firstMember, int rows, RoutingTable? routing)
+    {
+        int* groupRows = _arena.Take<int>(rows);
+        Span<Member> members = Span(_members)[firstMember..];
+        int* filled = _arena.Take<int>(members.Length);
+        new Span<int>(filled, members.Length).Clear();
+        int count = 0;
+        for (int row = 0; row < rows; row++)
+        {
+            bool any = false;
+            ReadOnlySpan<int> chosen = Chosen(routing, row);
+            for (int i = 0; i < chosen.Length; i++)
+            {
+                for (int m = 0; m < members.Length; m++)
+                {
+                    if (members[m].Expert == chosen[i])
+                    {
+                        int n = filled[m]++;
+                        members[m].Rows[n] = row;
+                        members[m].GroupRows[n] = count;
+                        members[m].Weights[n] = routing is null ? 1f : routing.Weights(row)[i];
+                        any = true;
+                    }
+                }
+            }
+
+            if (any)
+            {
+                groupRows[count++] = row;
+            }
+        }
+
+        int inner = Padded(_weights.InnerSize);
+        _groups.Add(new Group(root, firstMember, members.Length, count)
+        {
+            Rows = groupRows,
+            Gate = _arena.Take<float>((long)count * inner),
+            Up = _arena.Take<float>((long)count * inner),
+        });
+    }
+
+    private static ReadOnlySpan<int> Chosen(RoutingTable? routing, int row) => routing is null ? [0] : routing.Experts(row);
+
+    private void QueueInputProducts()
+    {
+        int inner = Padded(_weights.InnerSize);
+        foreach (ref Group group in Span(_groups))
+        {
+            FullWeights root = _weights.Roots[group.Root];
+            _region.Multiply(group.X, root.Gate, group.Gate, inner, root.GateBias);
+            _region.Multiply(group.X, root.Up, group.Up, inner, root.UpBias);
+        }
+
+        foreach (ref Member member in Span(_members))
+        {
+            if (member.CorrectionCount > 0)
+            {
+                member.Inner = _arena.Take<float>((long)member.Count * inner);
+            }
+
+            foreach (ref Correction correction in CorrectionsOf(member))
+            {
+                correction.Gate = QueueRankProduct(member.X, correction.Weights.GateA);
+                correction.Up = QueueRankProduct(member.X, correction.Weights.UpA);
+            }
+        }
+    }
+
+    private float* QueueRankProduct(PackedRows x, PackedMatrix a)
+    {
+        float* ranks = _arena.Take<float>((long)x.Rows * Padded(a.Rows));
+        _region.Multiply(x, a, ranks, Padded(a.Rows));
+        return ranks;
+    }
+
+    private void PackRankInputs()
+    {
+        foreach (ref Member member in Span(_members))
+        {
+            foreach (ref Correction correction in CorrectionsOf(member))
+            {
+                correction.PackedGate = PackRanks(correction.Gate, member.Count, correction.Weights.GateA.Rows);
+                correction.PackedUp = PackRanks(correction.Up, member.Count, correction.Weights.UpA.Rows);
+            }
+        }
+
+        _region.RunPackings();
+    }
+
+    private PackedRows PackRanks(float* ranks, int rows, int rank) => Pack(ranks, Padded(rank), null, rows, rank);
+
+    // One worker's panels of the inner width: for each expert in order, its gate and up, silu, and its share of the root's weighted sum,
+    // which takes the place of the root's gate.
+    private void ActivatePart(int worker, int workers)
+    {
+        int inner = Padded(_weights.InnerSize);
+        (int begin, int end) = WorkerTeam.Share(inner / PanelRows, worker, workers);
+        float* scratch = WorkerScratch(worker, out float* gates, out float* ups, out float* sums);
+        for (int panel = begin; panel < end; panel++)
+        {
+            int column = panel * PanelRows;
+            foreach (ref Group group in Span(_groups))
+            {
+                new Span<float>(sums, group.Count * PanelRows).Clear();
+                foreach (ref Member member in Span(_members).Slice(group.FirstMember, group.MemberCount))
+                {
+                    CopyPanel(group.Gate + column, inner, member.GroupRows, member.Count, gates);
+                    CopyPanel(group.Up + column, inner, member.GroupRows, member.Count, ups);
+                    foreach (ref Correction correction in CorrectionsOf(member))
+                    {
+                        AddPanel(correction.PackedGate, correction.Weights.GateB, panel, gates, scratch);
+                        AddPanel(correction.PackedUp, correction.Weights.UpB, panel, ups, scratch);
+                    }
+
+                    Activate(member, gates, ups, sums, column, inner);
+                }
+
+                for (int row = 0; row < group.Count; row++)
+                {
+                    new ReadOnlySpan<float>(sums + row * PanelRows, PanelRows)
+                        .CopyTo(new Span<float>(group.Gate + (long)row * inner + column, PanelRows));
+                }
+            }
+        }
+    }
+
+    private static void Activate(Member member, float* gates, float* ups, float* sums, int column, int inner)
+    {
+        for (int row = 0; row < member.Count; row++)
+        {
+            TLanes weight = TLanes.Broadcast(member.Weights[row]);
+            float* sum = sums + member.GroupRows[row] * PanelRows;
+            for (int i = 0; i < PanelRows; i += TLanes.Count)
+            {
+                int at = row * PanelRows + i;
+                TLanes h = Vectors.Silu(TLanes.Load(gates + at)) * TLanes.Load(ups + at);
+                TLanes.Store(TLanes.FusedMultiplyAdd(weight, h, TLanes.Load(sum + i)), sum + i);
+                if (member.Inner != null)
+                {
+                    TLanes.Store(h, member.Inner + (long)row * inner + column + i);
+                }
+            }
+        }
+    }
+
+    private void PackInner()
+    {
+        int inner = Padded(_weights.InnerSize);
+        foreach (ref Group group in Span(_groups))
+        {
+            group.Sum = Pack(group.Gate, inner, null, group.Count, _weights.InnerSize);
+        }
+
+        foreach (ref Member member in Span(_members))
+        {
+            if (member.CorrectionCount > 0)
+            {
+                member.PackedInner = Pack(member.Inner, inner, null, member.Count, _weights.InnerSize);
+            }
+        }
+
+        _region.RunPackings();
+    }
+
+    private void QueueDownRankProducts()
+    {
+        foreach (ref Member member in Span(_members))
+        {
+            foreach (ref Correction correction in CorrectionsOf(member))
+            {
+                correction.Down = QueueRankProduct(member.PackedInner, correction.Weights.DownA);
+            }
+        }
+    }
+
+    private void WeightAndPackDownRanks()
+    {
+        foreach (ref Member member in Span(_members))
+        {
+            foreach (ref Correction correction in CorrectionsOf(member))
+            {
+                int rank = correction.Weights.DownA.Rows, stride = Padded(rank);
+                for (int row = 0; row < member.Count; row++)
+                {
+                    TLanes weight = TLanes.Broadcast(member.Weights[row]);
+                    float* ranks = correction.Down + (long)row * stride;
+                    for (int i = 0; i < stride; i += TLanes.Count)
+                    {
+                        TLanes.Store(weight * TLanes.Load(ranks + i), ranks + i);
+                    }
+                }
+
+                correction.PackedDown = PackRanks(correction.Down, member.Count, rank);
+            }
+        }
+
+        _region.RunPackings();
+    }
+
+    // One worker's panels of the output: per root its weighted sum's product, then the corrections in order; roots add up in order.
+    private void DownPart(int worker, int workers)
+    {
+        (int begin, int end) = WorkerTeam.Share(Padded(_weights.HiddenSize) / PanelRows, worker, workers);
+        float* scratch = WorkerScratch(worker, out float* panelOutputs, out float* memberOutputs, out _);
+        for (int panel = begin; panel < end; panel++)
+        {
+            int column = panel * PanelRows;
+            for (int row = 0; row < _rows; row++)
+            {
+                new Span<float>(_destination.RowPointer(row) + column, PanelRows).Clear();
+            }
+
+            foreach (ref Group group in Span(_groups))
+            {
+                FullWeights root = _weights.Roots[group.Root];
+                Products.Multiply<TLanes>(group.Sum, root.Down, panel, panel + 1, panelOutputs - column, PanelRows, add: false, scratch);
+                foreach (ref Member member in Span(_members).Slice(group.FirstMember, group.MemberCount))
+                {
+                    AddCorrections(member, panel, panelOutputs, memberOutputs, scratch);
+                }
+
+                for (int row = 0; row < group.Count; row++)
+                {
+                    AddOutputs(panelOutputs + row * PanelRows, root.DownBias, column, _destination.RowPointer(group.Rows[row]) + column);
+                }
+            }
+        }
+    }
+
+    private void AddCorrections(Member member, int panel, float* groupOutputs, float* memberOutputs, float* scratch)
+    {
+        if (member.CorrectionCount == 0)
+        {
+            return;
+        }
+
+        CopyPanel(groupOutputs, PanelRows, member.GroupRows, member.Count, memberOutputs);
+        foreach (ref Correction correction in CorrectionsOf(member))
+        {
+            AddPanel(correction.PackedDown, correction.Weights.DownB, panel, memberOutputs, scratch);
+        }
+
+        for (int row = 0; row < member.Count; row++)
+        {
+            new ReadOnlySpan<float>(memberOutputs + row * PanelRows, PanelRows)
+                .CopyTo(new Span<float>(groupOutputs + member.GroupRows[row] * PanelRows, PanelRows));
+        }
+    }
+
+    private static void AddOutputs(float* outputs, Activations? bias, int column, float* destination)
+    {
+        for (int i = 0; i < PanelRows; i += TLanes.Count)
+        {
+            TLanes value = TLanes.Load(outputs + i);
+            if (bias is not null)
+            {
+                value += TLanes.Load(bias.Pointer + column + i);
+            }
+
+            TLanes.Store(TLanes.Load(destination + i) + value, destination + i);
+        }
+    }
+
+    // Adds a low-rank product to rows of one panel.
+    private static void AddPanel(PackedRows ranks, PackedMatrix b, int panel, float* rows, float* scratch) =>
+        Products.Multiply<TLanes>(ranks, b, panel, panel + 1, rows - (long)panel * PanelRows, PanelRows, add: true, scratch);
+
+    private static void CopyPanel(float* source, int stride, int* index, int rows, float* destination)
+    {
+        for (int row = 0; row < rows; row++)
+        {
+            new ReadOnlySpan<float>(source + (long)index[row] * stride, PanelRows).CopyTo(new Span<float>(destination + row * PanelRows, PanelRows));
+        }
+    }
+
+    private float* WorkerScratch(int worker, out float* first, out float* second, out float* third)
+    {
+        Arena arena = _scratch[worker];
+        long panel = (long)_rows * PanelRows;
+        arena.Reset(Arena.Size<float>(Products.ScratchSize) + 3 * Arena.Size<float>(panel));
+        first = arena.Take<float>(panel);
+        second = arena.Take<float>(panel);
+        third = arena.Take<float>(panel);
+        return arena.Take<float>(Products.ScratchSize);
+    }
+
+    private Span<Correction> CorrectionsOf(in Member member) => Span(_corrections).Slice(member.FirstCorrection, member.CorrectionCount);
+
+    // The most that a pass over these rows can take: every chosen expert's rows, every root's rows, every rank.
+    private static long ArenaSize(int rows, FeedForwardWeights weights, RoutingTable? routing)
+    {
+        int active = routing is null ? 1 : routing.ActiveExperts;
+        int experts = weights.Experts.Length;
+        long inner = Padded(weights.InnerSize), hidden = Padded(weights.HiddenSize);
+        long slots = Math.Min((long)rows * active, (long)rows * experts), members = Math.Min(experts, slots);
+        long groups = Math.Min(weights.Roots.Length, members), groupSlots = Math.Min(slots, (long)rows * groups);
+        long maxRanks = 0, maxChain = 0;
+        foreach (ExpertWeights expert in weights.Experts)
+        {
+            long ranks = 0;
+            foreach (LowRankWeights c in expert.Corrections)
+            {
+                ranks += Padded(c.GateA.Rows) + Padded(c.UpA.Rows) + Padded(c.DownA.Rows);
+            }
+
+            maxRanks = Math.Max(maxRanks, ranks);
+            maxChain = Math.Max(maxChain, expert.Corrections.Length);
+        }
+
+        long floats = groupSlots * (hidden + 3 * inner) + (maxRanks > 0 ? slots * (hidden + 2 * inner + 2 * maxRanks) : 0);
+        long ints = experts + 3 * slots + groups * rows + members;
+        long pieces = 4 + groups * 8 + members * (8 + 6 * maxChain);
+        return (floats + ints) * sizeof(float) + pieces * Arena.Size<byte>(1);
+    }
+
+    // The rows of one root: those of all its chosen experts, ascending.
+    private struct Group(int root, int firstMember, int memberCount, int count)
+    {
+        public readonly int Root = root, FirstMember = firstMember, MemberCount = memberCount, Count = count;
+        public int* Rows;
+        public float* Gate, Up;
+        public PackedRows X, Sum;
+    }
+
+    // One chosen expert: its rows in the batch, the same rows within its root's, and their routing weights.
+    private struct Member(int expert, int firstCorrection, int correctionCount, int count)
+    {
+        public readonly int Expert = expert, FirstCorrection = firstCorrection, CorrectionCount = correctionCount, Count = count;
+        public int* Rows, GroupRows;
+        public float* Weights, Inner;
+        public PackedRows X, PackedInner;
+    }
+
+    // One link of a chosen expert's chain: A x, A h and their packed forms.
+    private struct Correction(LowRankWeights weights)
+    {
+        public readonly LowRankWeights Weights = weights;
+        public float* Gate, Up, Down;
+        public PackedRows PackedGate, PackedUp, PackedDown;
+    }
+}

@@ -1,0 +1,51 @@
+namespace FlexKernel.Kernels;
+
+/// <summary>
+/// A float32 matrix of activations [rows, columns] in native memory, row after row; rows are padded with zeros to a multiple of 32.
+/// </summary>
+/// <remarks>The padding lets every product read whole pairs of k and write whole panels; it is zero at all times.</remarks>
+public sealed unsafe class Activations : IDisposable
+{
+    private readonly NativeMemoryOwner _memory;
+
+    /// <summary>Allocates zeroed rows.</summary>
+    /// <param name="rows">The largest number of rows.</param>
+    /// <param name="columns">Values per row.</param>
+    public Activations(int rows, int columns)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
+        Rows = rows;
+        Columns = columns;
+        Stride = PackedMatrix.RoundUp(columns, PackedMatrix.PanelRows);
+        _memory = new NativeMemoryOwner((long)rows * Stride * sizeof(float));
+    }
+
+    /// <summary>The largest number of rows.</summary>
+    public int Rows { get; }
+
+    /// <summary>Values per row.</summary>
+    public int Columns { get; }
+
+    /// <summary>Floats from one row to the next: <see cref="Columns"/> rounded up to a multiple of 32.</summary>
+    public int Stride { get; }
+
+    /// <summary>Bytes held.</summary>
+    public long ByteCount => _memory.ByteCount;
+
+    internal float* Pointer => (float*)_memory.Pointer;
+
+    /// <summary>One row, without its padding.</summary>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="row"/> is not a row.</exception>
+    public Span<float> Row(int row)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(row);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Rows);
+        return new(Pointer + (long)row * Stride, Columns);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _memory.Dispose();
+
+    internal float* RowPointer(int row) => Pointer + (long)row * Stride;
+}

@@ -1,0 +1,200 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace FlexKernel.Kernels;
+
+/// <summary>A part of a parallel region: worker <paramref name="worker"/> of <paramref name="workers"/> does its fixed share.</summary>
+public delegate void ParallelPart(int worker, int workers);
+
+/// <summary>
+/// Fixed threads that run one parallel region after the other; the caller is worker 0 and takes part.
+/// </summary>
+/// <remarks>
+/// Idle workers spin for some microseconds, so that successive regions start at once, and then sleep. Whoever waits for a region's end
+/// yields its core after a short spin: with more runnable threads than cores the one that is waited for must be able to run.
+/// Regions do not nest and come from one caller at a time.
+/// </remarks>
+public sealed class WorkerTeam : IDisposable
+{
+    private const int SpinsBeforeSleep = 4000;
+    private const int SpinsBeforeYield = 2000;
+
+    private readonly Thread[] _threads;
+    private readonly object _sleep = new();
+    private Counters _counters;
+    private ParallelPart? _part;
+    private Exception? _failure;
+    private int _sleepers;
+    private bool _stop;
+
+    /// <summary>Starts the threads.</summary>
+    /// <param name="workers">Workers, the caller included; at least 1.</param>
+    public WorkerTeam(int workers)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(workers, 1);
+        Workers = workers;
+        _threads = new Thread[workers - 1];
+        for (int i = 0; i < _threads.Length; i++)
+        {
+            int worker = i + 1;
+            _threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"FlexKernel worker {worker}" };
+            _threads[i].Start();
+        }
+    }
+
+    /// <summary>Workers, the caller included.</summary>
+    public int Workers { get; }
+
+    /// <summary>The share [begin, end) of <paramref name="count"/> items that one worker does: contiguous, fixed, sizes differing by at most 1.</summary>
+    public static (int Begin, int End) Share(int count, int worker, int workers) =>
+        ((int)((long)count * worker / workers), (int)((long)count * (worker + 1) / workers));
+
+    /// <summary>Runs one region to its end on all workers; allocates nothing.</summary>
+    /// <exception cref="InvalidOperationException">A part failed on another thread; the inner exception says how.</exception>
+    public void Run(ParallelPart part)
+    {
+        if (_threads.Length == 0)
+        {
+            part(0, 1);
+            return;
+        }
+
+        ObjectDisposedException.ThrowIf(_stop, this);
+        _part = part;
+        _failure = null;
+        Volatile.Write(ref _counters.Done, 0);
+        Interlocked.Increment(ref _counters.Epoch);
+        if (Volatile.Read(ref _sleepers) > 0)
+        {
+            lock (_sleep)
+            {
+                Monitor.PulseAll(_sleep);
+            }
+        }
+
+        try
+        {
+            part(0, Workers);
+        }
+        finally
+        {
+            WaitForOthers();
+        }
+
+        if (_failure is not null)
+        {
+            throw new InvalidOperationException("A worker failed.", _failure);
+        }
+    }
+
+    /// <summary>Ends the threads; no region may be running.</summary>
+    public void Dispose()
+    {
+        if (_stop)
+        {
+            return;
+        }
+
+        _stop = true;
+        Interlocked.Increment(ref _counters.Epoch);
+        lock (_sleep)
+        {
+            Monitor.PulseAll(_sleep);
+        }
+
+        foreach (Thread thread in _threads)
+        {
+            thread.Join();
+        }
+    }
+
+    private void WaitForOthers()
+    {
+        for (int spins = 0; Volatile.Read(ref _counters.Done) != _threads.Length; spins++)
+        {
+            if (spins < SpinsBeforeYield)
+            {
+                Pause();
+            }
+            else
+            {
+                Thread.Yield();
+            }
+        }
+    }
+
+    private void Work(int worker)
+    {
+        int seen = 0;
+        while (true)
+        {
+            WaitForRegion(seen);
+            seen++;
+            if (_stop)
+            {
+                return;
+            }
+
+            try
+            {
+                _part!(worker, Workers);
+            }
+            catch (Exception e)
+            {
+                _failure = e;
+            }
+
+            Interlocked.Increment(ref _counters.Done);
+        }
+    }
+
+    private void WaitForRegion(int seen)
+    {
+        for (int spins = 0; spins < SpinsBeforeSleep; spins++)
+        {
+            if (Volatile.Read(ref _counters.Epoch) != seen)
+            {
+                return;
+            }
+
+            Pause();
+        }
+
+        lock (_sleep)
+        {
+            // Counted before the epoch is read again: the caller either sees the sleeper or this thread sees the new epoch.
+            Interlocked.Increment(ref _sleepers);
+            while (Volatile.Read(ref _counters.Epoch) == seen)
+            {
+                Monitor.Wait(_sleep);
+            }
+
+            Interlocked.Decrement(ref _sleepers);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Pause()
+    {
+        if (X86Base.IsSupported)
+        {
+            X86Base.Pause();
+        }
+        else
+        {
+            Thread.SpinWait(1);
+        }
+    }
+
+    // Each counter on lines of its own: workers poll one while others write the other.
+    [StructLayout(LayoutKind.Explicit, Size = 384)]
+    private struct Counters
+    {
+        [FieldOffset(128)]
+        public int Epoch;
+
+        [FieldOffset(256)]
+        public int Done;
+    }
+}

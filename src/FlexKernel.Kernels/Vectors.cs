@@ -1,0 +1,158 @@
+using System.Runtime.CompilerServices;
+
+namespace FlexKernel.Kernels;
+
+/// <summary>Element-wise functions and reductions over rows, the same bits on every path.</summary>
+/// <remarks>
+/// Reductions run over 16 virtual lanes (element i belongs to lane i mod 16) and end in one fixed tree; element-wise tails use the
+/// one-lane form of the same operations.
+/// </remarks>
+internal static unsafe class Vectors
+{
+    private const int VirtualLanes = 16;
+
+    /// <summary>
+    /// <c>e^x</c>: <c>x = n ln 2 + r</c>, Taylor series of <c>e^r</c> to r^7, times 2^n. Relative error below 2.5e-7 for x in [-87.3, 88.7];
+    /// arguments outside are clamped to that range.
+    /// </summary>
+    /// <remarks>|r| &lt;= ln 2 / 2 makes the truncation r^8/8! at most 5.2e-9; the rest is rounding of the Horner steps.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Exp<TLanes>(TLanes x)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        x = TLanes.Min(TLanes.Max(x, TLanes.Broadcast(-87.3f)), TLanes.Broadcast(88.7f));
+
+        // Adding 1.5 * 2^23 rounds to an integer n and leaves n in the low bits of the sum.
+        TLanes shifter = TLanes.Broadcast(12582912f);
+        TLanes power = TLanes.FusedMultiplyAdd(x, TLanes.Broadcast(1.44269504f), shifter);
+        TLanes n = power - shifter;
+        TLanes r = TLanes.FusedMultiplyAdd(n, TLanes.Broadcast(-0.693145752f), x);
+        r = TLanes.FusedMultiplyAdd(n, TLanes.Broadcast(-1.42860677e-6f), r);
+
+        TLanes p = TLanes.Broadcast(1f / 5040);
+        p = TLanes.FusedMultiplyAdd(p, r, TLanes.Broadcast(1f / 720));
+        p = TLanes.FusedMultiplyAdd(p, r, TLanes.Broadcast(1f / 120));
+        p = TLanes.FusedMultiplyAdd(p, r, TLanes.Broadcast(1f / 24));
+        p = TLanes.FusedMultiplyAdd(p, r, TLanes.Broadcast(1f / 6));
+        p = TLanes.FusedMultiplyAdd(p, r, TLanes.Broadcast(0.5f));
+        p = TLanes.FusedMultiplyAdd(p, r, TLanes.Broadcast(1f));
+        p = TLanes.FusedMultiplyAdd(p, r, TLanes.Broadcast(1f));
+        return TLanes.ScaleByPower(p, power);
+    }
+
+    /// <summary><c>z / (1 + e^-z)</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Silu<TLanes>(TLanes z)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes one = TLanes.Broadcast(1f);
+        return z / (one + Exp(TLanes.Zero - z));
+    }
+
+    /// <summary>Sum of squares of <paramref name="count"/> values.</summary>
+    public static float SumOfSquares<TLanes>(float* x, int count)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        float* lanes = stackalloc float[VirtualLanes];
+        float* tail = stackalloc float[VirtualLanes];
+        CopyTail(x, count, tail);
+        int whole = count / VirtualLanes * VirtualLanes;
+        for (int lane = 0; lane < VirtualLanes; lane += TLanes.Count)
+        {
+            TLanes sum = TLanes.Zero;
+            for (int i = lane; i < whole; i += VirtualLanes)
+            {
+                TLanes v = TLanes.Load(x + i);
+                sum = TLanes.FusedMultiplyAdd(v, v, sum);
+            }
+
+            TLanes last = TLanes.Load(tail + lane);
+            TLanes.Store(TLanes.FusedMultiplyAdd(last, last, sum), lanes + lane);
+        }
+
+        return Tree(lanes);
+    }
+
+    /// <summary>Replaces values by <c>e^(x - shift)</c> and returns their sum.</summary>
+    public static float ExpAndSum<TLanes>(float* x, int count, float shift)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        float* lanes = stackalloc float[VirtualLanes];
+        int whole = count / VirtualLanes * VirtualLanes;
+        TLanes offset = TLanes.Broadcast(shift);
+        for (int lane = 0; lane < VirtualLanes; lane += TLanes.Count)
+        {
+            TLanes sum = TLanes.Zero;
+            for (int i = lane; i < whole; i += VirtualLanes)
+            {
+                TLanes e = Exp(TLanes.Load(x + i) - offset);
+                TLanes.Store(e, x + i);
+                sum += e;
+            }
+
+            TLanes.Store(sum, lanes + lane);
+        }
+
+        for (int i = whole; i < count; i++)
+        {
+            LanesScalar e = Exp(LanesScalar.Load(x + i) - LanesScalar.Broadcast(shift));
+            LanesScalar.Store(e, x + i);
+            lanes[i - whole] += x[i];
+        }
+
+        return Tree(lanes);
+    }
+
+    /// <summary>The largest of at least one value.</summary>
+    public static float Max<TLanes>(float* x, int count)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        float max = x[0];
+        int i = 0;
+        if (count >= TLanes.Count)
+        {
+            TLanes best = TLanes.Load(x);
+            for (i = TLanes.Count; i + TLanes.Count <= count; i += TLanes.Count)
+            {
+                best = TLanes.Max(best, TLanes.Load(x + i));
+            }
+
+            float* lanes = stackalloc float[VirtualLanes];
+            TLanes.Store(best, lanes);
+            for (int lane = 0; lane < TLanes.Count; lane++)
+            {
+                max = MathF.Max(max, lanes[lane]);
+            }
+        }
+
+        for (; i < count; i++)
+        {
+            max = MathF.Max(max, x[i]);
+        }
+
+        return max;
+    }
+
+    /// <summary>The fixed tree: lane i takes lane i + 8, then i + 4, i + 2, i + 1.</summary>
+    private static float Tree(float* lanes)
+    {
+        for (int half = VirtualLanes / 2; half > 0; half /= 2)
+        {
+            for (int i = 0; i < half; i++)
+            {
+                lanes[i] += lanes[i + half];
+            }
+        }
+
+        return lanes[0];
+    }
+
+    private static void CopyTail(float* x, int count, float* destination)
+    {
+        int whole = count / VirtualLanes * VirtualLanes;
+        for (int i = 0; i < VirtualLanes; i++)
+        {
+            destination[i] = whole + i < count ? x[whole + i] : 0f;
+        }
+    }
+}
