@@ -1,0 +1,53 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+using Xunit;
+
+namespace FlexKernel.Tests.Sampling;
+
+/// <summary>The cases dumped from the reference implementation: <c>cases.jsonl</c> and the vectors beside it.</summary>
+internal static class SamplingGoldens
+{
+    private static readonly Lazy<Dictionary<string, JsonElement>> LazyCases =
+        new(() => Lines("cases.jsonl").ToDictionary(c => c.GetProperty("id").GetString()!));
+
+    private static readonly Lazy<Dictionary<string, float[]>> LazyTensors = new(ReadTensors);
+
+    public static IReadOnlyDictionary<string, JsonElement> Cases => LazyCases.Value;
+
+    /// <summary>The vector <c>ID.name</c>, as a copy; null when the case lacks it.</summary>
+    public static float[]? Tensor(string id, string name) =>
+        LazyTensors.Value.TryGetValue($"{id}.{name}", out float[]? values) ? [.. values] : null;
+
+    public static IEnumerable<JsonElement> Lines(string file) =>
+        File.ReadLines(TestData.Fixture($"sampling/{file}")).Select(line => JsonDocument.Parse(line).RootElement);
+
+    public static int[] Ints(JsonElement array) => [.. array.EnumerateArray().Select(e => e.GetInt32())];
+
+    /// <summary>A vector of numbers, with negative infinity written as a string.</summary>
+    public static float[] Floats(JsonElement array) =>
+        [.. array.EnumerateArray().Select(e => e.ValueKind == JsonValueKind.String ? float.NegativeInfinity : e.GetSingle())];
+
+    private static Dictionary<string, float[]> ReadTensors()
+    {
+        using FileStream file = File.OpenRead(TestData.Fixture("sampling/cases.safetensors"));
+        using BinaryReader reader = new(file);
+        byte[] header = reader.ReadBytes((int)reader.ReadInt64());
+        byte[] data = reader.ReadBytes((int)(file.Length - file.Position));
+        Dictionary<string, float[]> tensors = [];
+        using JsonDocument document = JsonDocument.Parse(header);
+        foreach (JsonProperty entry in document.RootElement.EnumerateObject().Where(e => e.Name != "__metadata__"))
+        {
+            Assert.Equal("F32", entry.Value.GetProperty("dtype").GetString());
+            int[] range = Ints(entry.Value.GetProperty("data_offsets"));
+            float[] values = new float[(range[1] - range[0]) / sizeof(float)];
+            for (int i = 0; i < values.Length; i++)
+            {
+                values[i] = BinaryPrimitives.ReadSingleLittleEndian(data.AsSpan(range[0] + i * sizeof(float)));
+            }
+
+            tensors.Add(entry.Name, values);
+        }
+
+        return tensors;
+    }
+}
