@@ -96,6 +96,19 @@ public sealed class CandidatesTests
         Assert.Equal([1, 1, 5, float.NegativeInfinity, float.NegativeInfinity], logits);
     }
 
+    [Fact]
+    public void TopP_TieOfSignedZeros_KeepsLowestId()
+    {
+        float[] logits = [-1, -0f, 0, -1];
+        Candidates candidates = new(4);
+        candidates.Load(logits);
+
+        new TopP(0, 1).Apply(candidates);
+        candidates.Mask(logits);
+
+        Assert.Equal([false, true, false, false], logits.Select(float.IsFinite));
+    }
+
     [Theory]
     [InlineData(0.0, 0)]
     [InlineData(0.249, 0)]
