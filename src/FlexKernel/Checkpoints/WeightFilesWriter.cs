@@ -1,0 +1,179 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace FlexKernel.Checkpoints;
+
+/// <summary>Writes the weights of a model directory: one file, or shards with an index when they exceed a size.</summary>
+/// <remarks>The index appears last, so a directory whose writing was interrupted is never mistaken for a whole one.</remarks>
+public sealed class WeightFilesWriter : IDisposable
+{
+    private readonly string _directory;
+    private readonly Dictionary<string, SafetensorsWriter> _writerOf = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, string> _shardOf = new(StringComparer.Ordinal);
+    private readonly List<(string Path, SafetensorsWriter Writer)> _shards = [];
+    private readonly List<string> _published = [];
+    private bool _completed;
+
+    private WeightFilesWriter(string directory) => _directory = directory;
+
+    /// <summary>Starts the files.</summary>
+    /// <param name="directory">An existing directory that holds no safetensors file and no index yet.</param>
+    /// <param name="tensors">All tensors; neighbours in this order come into the same shard while it has room.</param>
+    /// <param name="maxShardBytes">The most tensor bytes of a shard; a larger tensor gets a shard of its own.</param>
+    /// <param name="metadata">Free text to store in every file, or null.</param>
+    /// <exception cref="ArgumentException">As <see cref="SafetensorsWriter.Create"/>, or there would be too many shards.</exception>
+    /// <exception cref="IOException">The directory already holds weights, or a file cannot be created.</exception>
+    public static WeightFilesWriter Create(
+        string directory, IEnumerable<TensorSpec> tensors, long maxShardBytes, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxShardBytes);
+        if (Directory.EnumerateFileSystemEntries(directory).FirstOrDefault(IsWeights) is { } existing)
+        {
+            throw new IOException($"{directory}: holds {Path.GetFileName(existing)} already; weights are written to a fresh directory.");
+        }
+
+        WeightFilesWriter writer = new(directory);
+        try
+        {
+            writer.OpenShards(Split([.. tensors], maxShardBytes), metadata);
+            return writer;
+        }
+        catch
+        {
+            writer.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Writes the next bytes of a tensor.</summary>
+    /// <param name="tensor">The name of the tensor.</param>
+    /// <param name="bytes">Its next bytes as the file stores them: little-endian, row-major.</param>
+    /// <exception cref="ArgumentException">No tensor has this name, or it would become longer than its type and shape say.</exception>
+    /// <exception cref="IOException">The bytes cannot be written.</exception>
+    public void Append(string tensor, ReadOnlySpan<byte> bytes)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (!_writerOf.TryGetValue(tensor, out SafetensorsWriter? writer))
+        {
+            throw new ArgumentException($"The weights have no tensor {CheckpointException.Quote(tensor)}.", nameof(tensor));
+        }
+
+        writer.Append(tensor, bytes);
+    }
+
+    /// <summary>Flushes all files to the disk and gives them their names, the index last.</summary>
+    /// <exception cref="InvalidOperationException">A tensor lacks bytes.</exception>
+    /// <exception cref="IOException">A file cannot be flushed or renamed.</exception>
+    public void Complete()
+    {
+        foreach ((string path, SafetensorsWriter writer) in _shards)
+        {
+            writer.Complete();
+            _published.Add(path);
+        }
+
+        if (_shards.Count > 1)
+        {
+            WriteIndex();
+        }
+
+        _completed = true;
+    }
+
+    /// <summary>Closes the writer; deletes what it wrote unless the files were completed.</summary>
+    public void Dispose()
+    {
+        _shards.ForEach(shard => shard.Writer.Dispose());
+        if (!_completed)
+        {
+            _published.ForEach(File.Delete);
+            _published.Clear();
+        }
+    }
+
+    private static bool IsWeights(string path) =>
+        path.EndsWith(WeightFiles.Extension, StringComparison.OrdinalIgnoreCase) || Path.GetFileName(path) == WeightFiles.IndexFileName;
+
+    private static List<List<TensorSpec>> Split(List<TensorSpec> tensors, long maxShardBytes)
+    {
+        // Arranging all of them together finds names that two shards would share, and the sizes.
+        Dictionary<string, long> bytesOf = SafetensorsLayout.Arrange(tensors).ToDictionary(entry => entry.Name, entry => entry.ByteCount);
+        List<List<TensorSpec>> shards = [[]];
+        long room = maxShardBytes;
+        foreach (TensorSpec tensor in tensors)
+        {
+            long bytes = bytesOf[tensor.Name];
+            if (bytes > room && shards[^1].Count > 0)
+            {
+                shards.Add([]);
+                room = maxShardBytes;
+            }
+
+            shards[^1].Add(tensor);
+            room -= Math.Min(bytes, room);
+        }
+
+        return shards.Count <= WeightFiles.MaxShards
+            ? shards
+            : throw new ArgumentException(
+                $"{shards.Count} shards exceed the {WeightFiles.MaxShards} that an index may name.", nameof(maxShardBytes));
+    }
+
+    private void OpenShards(List<List<TensorSpec>> shards, IReadOnlyDictionary<string, string>? metadata)
+    {
+        for (int i = 0; i < shards.Count; i++)
+        {
+            string name = shards.Count == 1
+                ? WeightFiles.SingleFileName
+                : $"model-{i + 1:00000}-of-{shards.Count:00000}{WeightFiles.Extension}";
+            string path = Path.Combine(_directory, name);
+            SafetensorsWriter writer = SafetensorsWriter.Create(path, shards[i], metadata);
+            _shards.Add((path, writer));
+            foreach (TensorSpec tensor in shards[i])
+            {
+                _writerOf.Add(tensor.Name, writer);
+                _shardOf.Add(tensor.Name, name);
+            }
+        }
+    }
+
+    private void WriteIndex()
+    {
+        string path = Path.Combine(_directory, WeightFiles.IndexFileName);
+        string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            using (FileStream stream = new(temporary, FileMode.CreateNew))
+            {
+                WriteIndex(stream);
+                stream.Flush(flushToDisk: true);
+            }
+
+            DurableFile.Rename(temporary, path);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+    }
+
+    private void WriteIndex(Stream stream)
+    {
+        using Utf8JsonWriter json = new(
+            stream, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        json.WriteStartObject();
+        json.WriteStartObject("metadata"u8);
+        json.WriteNumber("total_size"u8, _shards.Sum(shard => shard.Writer.Tensors.Sum(tensor => tensor.ByteCount)));
+        json.WriteEndObject();
+        json.WriteStartObject("weight_map"u8);
+        foreach ((string tensor, string shard) in _shardOf)
+        {
+            json.WriteString(tensor, shard);
+        }
+
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+}
