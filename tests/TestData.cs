@@ -13,6 +13,15 @@ internal static class TestData
     /// <summary>The path of a file of the repository.</summary>
     public static string Repository(string relative) => Path.Combine(Root, relative);
 
+    /// <summary>The content of a file.</summary>
+    public static byte[] Bytes(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        byte[] bytes = new byte[file.Length];
+        file.ReadExactly(bytes);
+        return bytes;
+    }
+
     /// <summary>The path of a large data file (<c>FLEXKERNEL_DATA</c>, else <c>../shared/data</c>); skips the test, saying so, when it is absent.</summary>
     public static string Large(string relative)
     {

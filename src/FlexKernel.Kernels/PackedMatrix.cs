@@ -126,33 +126,13 @@ public sealed unsafe class PackedMatrix : IDisposable
         for (int k = 0; k < Columns; k += Piece)
         {
             Span<float> piece = values[..Math.Min(Piece, Columns - k)];
-            Widen(source.Slice(k * type.Size(), piece.Length * type.Size()), type, piece);
+            WeightTypes.Widen(source.Slice(k * type.Size(), piece.Length * type.Size()), type, piece);
             if (scale != 1f)
             {
                 TensorPrimitives.Multiply(piece, scale, piece);
             }
 
             Put(row, k, piece);
-        }
-    }
-
-    private static void Widen(ReadOnlySpan<byte> source, StoredType type, Span<float> destination)
-    {
-        if (type == StoredType.F32)
-        {
-            MemoryMarshal.Cast<byte, float>(source).CopyTo(destination);
-        }
-        else if (type == StoredType.F16)
-        {
-            TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(source), destination);
-        }
-        else
-        {
-            ReadOnlySpan<ushort> values = MemoryMarshal.Cast<byte, ushort>(source);
-            for (int i = 0; i < destination.Length; i++)
-            {
-                destination[i] = BFloat16.ToSingle(values[i]);
-            }
         }
     }
 

@@ -111,6 +111,9 @@ public enum CheckpointError
 
     /// <summary>A tensor does not fit the array it is to be read into.</summary>
     TensorTooLarge = 4004,
+
+    /// <summary>The packed weights would take more memory than allowed.</summary>
+    MemoryExceeded = 4005,
 }
 
 /// <summary>Names checkpoint errors.</summary>

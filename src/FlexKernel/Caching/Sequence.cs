@@ -1,0 +1,85 @@
+using FlexKernel.Kernels;
+
+namespace FlexKernel.Caching;
+
+/// <summary>One text being read and written by a model: its length and its cache blocks.</summary>
+/// <remarks>Not thread-safe, and to be disposed before its model; disposing gives the cache blocks back.</remarks>
+public sealed class Sequence : IDisposable
+{
+    private readonly KvCache _cache;
+    private readonly int[] _blocks;
+    private int _blockCount;
+
+    internal Sequence(KvCache cache, int maxLength, RoutingPolicy routing)
+    {
+        _cache = cache;
+        MaxLength = maxLength;
+        Routing = routing;
+        _blocks = new int[(maxLength + BlockSize - 1) / BlockSize];
+    }
+
+    /// <summary>Tokens processed so far: the position of the next one.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>The most tokens the sequence can hold.</summary>
+    public int MaxLength { get; }
+
+    /// <summary>The experts this sequence may use.</summary>
+    public RoutingPolicy Routing { get; }
+
+    internal int[] Blocks => _blocks;
+
+    private int BlockSize => _cache.Storage.BlockSize;
+
+    /// <summary>Starts a sequence that shares this one's first tokens: whole blocks by reference, the rest of a block by copy.</summary>
+    /// <param name="length">How many tokens to share; at most <see cref="Length"/>.</param>
+    public Sequence Fork(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        Sequence fork = new(_cache, MaxLength, Routing);
+        int whole = length / BlockSize;
+        for (int i = 0; i < whole; i++)
+        {
+            _cache.Share(_blocks[i]);
+            fork._blocks[fork._blockCount++] = _blocks[i];
+        }
+
+        if (length % BlockSize != 0)
+        {
+            fork.Reserve(length);
+            _cache.Storage.CopyBlock(_blocks[whole], fork._blocks[whole]);
+        }
+
+        fork.Length = length;
+        return fork;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        while (_blockCount > 0)
+        {
+            _cache.Release(_blocks[--_blockCount]);
+        }
+
+        Length = 0;
+    }
+
+    /// <summary>Makes room for positions below <paramref name="length"/>.</summary>
+    internal void Reserve(int length)
+    {
+        if (length > MaxLength)
+        {
+            throw new ArgumentException($"The sequence would have {length} tokens; it can hold {MaxLength}.", nameof(length));
+        }
+
+        while (_blockCount * BlockSize < length)
+        {
+            _blocks[_blockCount] = _cache.Take();
+            _blockCount++;
+        }
+    }
+
+    internal void Advance(int tokens) => Length += tokens;
+}

@@ -1,0 +1,182 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using FlexKernel.Checkpoints;
+using FlexKernel.Generation;
+using FlexKernel.Kernels;
+using FlexKernel.Model;
+using FlexKernel.Sampling;
+using FlexKernel.Text;
+
+namespace FlexKernel;
+
+/// <summary>A model ready to write text: tokenizer, weights, transformer and the threads that run it.</summary>
+/// <remarks>Thread-safe: any number of generations may run at once; they take turns token by token.</remarks>
+public sealed class LanguageModel : IDisposable
+{
+    // Enough to keep the engine busy while a slow reader catches up, few enough to stop soon when it leaves.
+    private const int UpdatesAhead = 16;
+    private readonly ModelWeights _weights;
+    private readonly Backend _backend;
+
+    private LanguageModel(ModelWeights weights, ByteLevelBpeTokenizer tokenizer, LanguageModelOptions options)
+    {
+        _weights = weights;
+        Tokenizer = tokenizer;
+        Experts = ExpertCatalogue.Of(weights.Description);
+        _backend = CpuBackend.Create(options.Path ?? KernelPaths.Default, options.Threads ?? Environment.ProcessorCount);
+        Transformer = new Transformer(weights, _backend, options.Transformer);
+        Batch = Transformer.CreateBatch();
+        UsableVocabulary = Math.Min(tokenizer.VocabularySize, weights.Description.VocabularySize);
+    }
+
+    /// <summary>What the model is.</summary>
+    public ModelDescription Description => _weights.Description;
+
+    /// <summary>Its experts by name; empty for a dense model.</summary>
+    public ExpertCatalogue Experts { get; }
+
+    /// <summary>Its tokenizer.</summary>
+    public ByteLevelBpeTokenizer Tokenizer { get; }
+
+    /// <summary>Path and threads in use.</summary>
+    public string BackendDescription => _backend.Description;
+
+    /// <summary>Bytes of the packed weights.</summary>
+    public long WeightBytes => _weights.ByteCount;
+
+    /// <summary>The model itself, for work below the level of text. Not thread-safe: hold <see cref="Gate"/> around every use.</summary>
+    public Transformer Transformer { get; }
+
+    /// <summary>Held around every use of <see cref="Transformer"/>.</summary>
+    public Lock Gate { get; } = new();
+
+    internal ForwardBatch Batch { get; }
+
+    // Embedding rows beyond the tokenizer's ids are padding and must never be written.
+    internal int UsableVocabulary { get; }
+
+    /// <summary>Loads a model directory: <c>config.json</c>, safetensors weights, <c>tokenizer.json</c>.</summary>
+    /// <param name="directory">The directory.</param>
+    /// <param name="options">How to load and run.</param>
+    /// <param name="progress">Told how far the reading is.</param>
+    /// <param name="cancellationToken">Stops the load.</param>
+    /// <exception cref="CheckpointException">A file is missing, malformed, or does not agree with the configuration.</exception>
+    public static LanguageModel Load(
+        string directory, LanguageModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new LanguageModelOptions();
+        string tokenizer = Path.Combine(directory, "tokenizer.json"), config = Path.Combine(directory, "tokenizer_config.json");
+        ByteLevelBpeTokenizer text = ByteLevelBpeTokenizer.Load(tokenizer, File.Exists(config) ? config : null);
+        ModelWeights weights = ModelLoader.Load(directory, options.Loading, progress, cancellationToken);
+        try
+        {
+            return new LanguageModel(weights, text, options);
+        }
+        catch
+        {
+            weights.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Starts a generation to be driven token by token.</summary>
+    /// <param name="prompt">Token ids; at least one.</param>
+    /// <param name="options">What is asked for.</param>
+    /// <exception cref="ArgumentException">The prompt is empty or longer than the context, or the options name unknown experts.</exception>
+    public Generator Start(ReadOnlySpan<int> prompt, GenerationOptions? options = null) => new(this, prompt, options ?? new GenerationOptions());
+
+    /// <summary>Writes a continuation of a text and streams it.</summary>
+    /// <param name="prompt">The text to continue; added tokens in it are parsed.</param>
+    /// <param name="options">What is asked for; greedy and 256 tokens by default.</param>
+    /// <param name="cancellationToken">Ends the generation between two tokens.</param>
+    public IAsyncEnumerable<GenerationUpdate> GenerateAsync(
+        string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        return GenerateAsync(Tokenizer.Encode(prompt), options, cancellationToken);
+    }
+
+    /// <summary>Writes a continuation of tokens and streams it.</summary>
+    /// <inheritdoc cref="GenerateAsync(string, GenerationOptions?, CancellationToken)"/>
+    public async IAsyncEnumerable<GenerationUpdate> GenerateAsync(
+        ReadOnlyMemory<int> prompt, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Channel<GenerationUpdate> updates = Channel.CreateBounded<GenerationUpdate>(
+            new BoundedChannelOptions(UpdatesAhead) { SingleReader = true, SingleWriter = true });
+        using Generator generator = Start(prompt.Span, options);
+        Task writing = Task.Factory.StartNew(
+            () => Write(generator, updates.Writer, stop.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            await foreach (GenerationUpdate update in updates.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
+            {
+                yield return update;
+            }
+        }
+        finally
+        {
+            // The reader may have left early: the writer must be gone before the generator is.
+            await stop.CancelAsync().ConfigureAwait(false);
+            await writing.ConfigureAwait(false);
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (Gate)
+        {
+            Batch.Dispose();
+            Transformer.Dispose();
+            _backend.Dispose();
+            _weights.Dispose();
+        }
+    }
+
+    private static void Write(Generator generator, ChannelWriter<GenerationUpdate> updates, CancellationToken cancellationToken)
+    {
+        try
+        {
+            while (generator.Next(cancellationToken))
+            {
+                GenerationUpdate update = new(generator.TokenId, generator.Text.ToString(), generator.FinishReason, Copy(generator.LogProbs));
+                while (!updates.TryWrite(update))
+                {
+                    updates.WaitToWriteAsync(cancellationToken).AsTask().GetAwaiter().GetResult();
+                }
+            }
+
+            updates.Complete();
+        }
+        catch (OperationCanceledException)
+        {
+            updates.Complete();
+        }
+        catch (Exception e)
+        {
+            updates.Complete(e);
+        }
+    }
+
+    private static TokenLogProbs? Copy(LogProbabilities? probabilities) =>
+        probabilities is null ? null : new TokenLogProbs(probabilities.Chosen, probabilities.Rank, probabilities.Top.ToArray());
+}
+
+/// <summary>How a <see cref="LanguageModel"/> loads and runs.</summary>
+public sealed record LanguageModelOptions
+{
+    /// <summary>Worker threads; one per processor by default. The results do not depend on it.</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>The vector width; the widest by default. The results do not depend on it.</summary>
+    public KernelPath? Path { get; init; }
+
+    /// <summary>What is done with the weights.</summary>
+    public LoadOptions Loading { get; init; } = new();
+
+    /// <summary>Sizes of context, cache and batch.</summary>
+    public TransformerOptions Transformer { get; init; } = new();
+}

@@ -1,0 +1,45 @@
+using System.Text.Json;
+using FlexKernel.Kernels;
+
+namespace FlexKernel.Model;
+
+/// <summary>Which low-rank experts are written out as full ones at load.</summary>
+public enum Densification
+{
+    /// <summary>None.</summary>
+    Never,
+
+    /// <summary>Those whose factors are larger than the matrices they correct.</summary>
+    AboveBreakEven,
+
+    /// <summary>All.</summary>
+    Always,
+}
+
+/// <summary>How weights are loaded.</summary>
+public sealed record LoadOptions
+{
+    /// <summary>The format weights are kept in; by default BF16 stays BF16 and the rest becomes F32, so that nothing is rounded.</summary>
+    public WeightFormat? Weights { get; init; }
+
+    /// <summary>Cuts every low-rank expert to this rank: the first rows of A and columns of B; no limit by default.</summary>
+    public int? MaxRank { get; init; }
+
+    /// <summary>Which low-rank experts are written out as full ones; none by default.</summary>
+    public Densification Densification { get; init; }
+
+    /// <summary>Whether a NaN or an infinity among the weights is an error; on by default.</summary>
+    public bool RejectNonFinite { get; init; } = true;
+
+    /// <summary>Called with the name and lower-case hexadecimal SHA-256 of every weight file; null: files are not digested.</summary>
+    public Action<string, string>? OnSha256 { get; init; }
+
+    /// <summary>The most bytes that packed weights may take; 90 % of what the system says is available by default.</summary>
+    public long? MemoryLimit { get; init; }
+
+    /// <summary>A JSON object put over <c>config.json</c>, for example <c>{"num_experts_per_tok": 4}</c>.</summary>
+    public JsonElement ConfigOverrides { get; init; }
+
+    /// <summary>The name of the configuration file in the model directory.</summary>
+    public string ConfigFile { get; init; } = "config.json";
+}

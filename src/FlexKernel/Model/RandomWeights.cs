@@ -1,0 +1,98 @@
+using FlexKernel.Kernels;
+
+namespace FlexKernel.Model;
+
+/// <summary>Weights of any shape with seeded random values, for measuring speed: it depends on shapes, not on values.</summary>
+public static class RandomWeights
+{
+    /// <summary>Makes a model.</summary>
+    /// <param name="description">Its shape.</param>
+    /// <param name="format">How its matrices are kept.</param>
+    /// <param name="seed">The same seed gives the same weights.</param>
+    public static ModelWeights Create(ModelDescription description, WeightFormat format, ulong seed = 1)
+    {
+        Maker maker = new(format, seed);
+        int d = description.HiddenSize, h = description.IntermediateSize;
+        PackedMatrix embedding = maker.Matrix(description.VocabularySize, d);
+        PackedMatrix head = description.TieEmbeddings ? embedding : maker.Matrix(description.VocabularySize, d);
+        LayerWeights[] layers = [.. Enumerable.Range(0, description.LayerCount).Select(_ => new LayerWeights(
+            maker.Ones(d),
+            maker.Ones(d),
+            maker.Matrix(description.QueryWidth, d),
+            maker.Matrix(description.KeyValueWidth, d),
+            maker.Matrix(description.KeyValueWidth, d),
+            maker.Matrix(d, description.QueryWidth),
+            null,
+            null,
+            null,
+            null,
+            description.QueryKeyNorm ? maker.Ones(description.QueryWidth) : null,
+            description.QueryKeyNorm ? maker.Ones(description.KeyValueWidth) : null,
+            description.Mixture is { } mixture ? maker.Matrix(mixture.Count, d) : null,
+            FeedForward(maker, description.Mixture, d, h)))];
+        return new ModelWeights(description, embedding, head, maker.Ones(d), layers, maker.Owned);
+    }
+
+    private static FeedForwardWeights FeedForward(Maker maker, MixtureDescription? mixture, int d, int h)
+    {
+        if (mixture is null)
+        {
+            return new FeedForwardWeights(d, h, [Full()], [new ExpertWeights(0, [])]);
+        }
+
+        int[] fullIndices = [.. mixture.Experts.Where(e => e.IsFull).Select(e => e.Index)];
+        FullWeights[] roots = [.. fullIndices.Select(_ => Full())];
+        Dictionary<int, LowRankWeights> corrections = mixture.Experts.Where(e => !e.IsFull).ToDictionary(e => e.Index, e => new LowRankWeights(
+            maker.Matrix(e.Rank, d), maker.Matrix(h, e.Rank), maker.Matrix(e.Rank, d), maker.Matrix(h, e.Rank), maker.Matrix(e.Rank, h), maker.Matrix(d, e.Rank)));
+        return new FeedForwardWeights(
+            d, h, roots, [.. mixture.Experts.Select(e => new ExpertWeights(Array.IndexOf(fullIndices, e.Root), [.. Chain(e).Select(link => corrections[link])]))]);
+
+        FullWeights Full() => new(maker.Matrix(h, d), maker.Matrix(h, d), maker.Matrix(d, h));
+
+        IEnumerable<int> Chain(ExpertDescription expert) =>
+            expert.IsFull ? [] : Chain(mixture.Experts[expert.Base]).Append(expert.Index);
+    }
+
+    private sealed class Maker(WeightFormat format, ulong seed)
+    {
+        private ulong _state = (seed * 0x9E3779B97F4A7C15) | 1;
+
+        public List<IDisposable> Owned { get; } = [];
+
+        public PackedMatrix Matrix(int rows, int columns)
+        {
+            PackedMatrix matrix = new(rows, columns, format);
+            Owned.Add(matrix);
+            float[] row = new float[columns];
+            float scale = 1.7f / MathF.Sqrt(columns);
+            for (int i = 0; i < rows; i++)
+            {
+                for (int k = 0; k < columns; k++)
+                {
+                    row[k] = Next() * scale;
+                }
+
+                matrix.WriteRow(i, row);
+            }
+
+            return matrix;
+        }
+
+        public Activations Ones(int columns)
+        {
+            Activations ones = new(1, columns);
+            Owned.Add(ones);
+            ones.Row(0).Fill(1f);
+            return ones;
+        }
+
+        // Uniform in [-1, 1): xorshift64.
+        private float Next()
+        {
+            _state ^= _state << 13;
+            _state ^= _state >> 7;
+            _state ^= _state << 17;
+            return (int)(_state >> 40) / (float)(1 << 23) - 1f;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using FlexKernel.Checkpoints;
+using FlexKernel.Kernels;
+
+namespace FlexKernel.Model;
+
+/// <summary>Packs a stored matrix, or several stacked on top of each other, while it is read.</summary>
+/// <param name="targets">The matrices, top first; together at most as many rows as are stored.</param>
+/// <param name="type">The stored type.</param>
+/// <param name="columns">Stored values per row.</param>
+/// <param name="scale">Multiplies every value.</param>
+internal sealed class RowSink(PackedMatrix[] targets, StoredType type, int columns, float scale = 1f) : ITensorSink
+{
+    private int _target;
+    private int _row;
+
+    /// <inheritdoc/>
+    public int ChunkBytes => (new CheckedSize((ulong)columns, nameof(RowSink)) * (ulong)(PackedMatrix.PanelRows * type.Size())).ToArrayLength();
+
+    /// <inheritdoc/>
+    public void Accept(long byteOffset, ReadOnlySpan<byte> chunk)
+    {
+        int rowBytes = columns * type.Size();
+        while (chunk.Length > 0 && _target < targets.Length)
+        {
+            PackedMatrix target = targets[_target];
+            int rows = Math.Min(chunk.Length / rowBytes, target.Rows - _row);
+            target.WriteRows(_row, chunk[..(rows * rowBytes)], type, columns, scale);
+            chunk = chunk[(rows * rowBytes)..];
+            _row += rows;
+            if (_row == target.Rows)
+            {
+                (_target, _row) = (_target + 1, 0);
+            }
+        }
+    }
+}
+
+/// <summary>Widens a stored vector while it is read.</summary>
+internal sealed class VectorSink(Activations target, StoredType type) : ITensorSink
+{
+    /// <inheritdoc/>
+    public int ChunkBytes => target.Columns * type.Size();
+
+    /// <inheritdoc/>
+    public void Accept(long byteOffset, ReadOnlySpan<byte> chunk) => WeightTypes.Widen(chunk, type, target.Row(0));
+}

@@ -1,0 +1,51 @@
+using FlexKernel.Caching;
+using FlexKernel.Kernels;
+using FlexKernel.Model;
+
+namespace FlexKernel.Verification;
+
+/// <summary>A model loaded for one comparison.</summary>
+internal sealed class LoadedModel : IDisposable
+{
+    private const int MaxBatchTokens = 256;
+    private readonly ModelWeights _weights;
+    private readonly Backend _backend;
+    private readonly ForwardBatch _batch;
+
+    public LoadedModel(string directory, LoadOptions options, VerificationOptions verification, int cacheTokens)
+    {
+        _weights = ModelLoader.Load(directory, options);
+        _backend = CpuBackend.Create(verification.Path, verification.Threads);
+        Transformer = new Transformer(_weights, _backend, new TransformerOptions { CacheTokens = cacheTokens, MaxBatchTokens = MaxBatchTokens });
+        _batch = Transformer.CreateBatch();
+    }
+
+    public ModelDescription Description => _weights.Description;
+
+    public Transformer Transformer { get; }
+
+    /// <summary>Runs the next tokens of a sequence and hands every wanted row of logits to <paramref name="onLogits"/>.</summary>
+    public void Run(Sequence sequence, ReadOnlySpan<int> tokens, LogitRows rows, IForwardObserver? observer, Action<ReadOnlySpan<float>> onLogits)
+    {
+        for (int begin = 0; begin < tokens.Length; begin += MaxBatchTokens)
+        {
+            ReadOnlySpan<int> piece = tokens[begin..Math.Min(begin + MaxBatchTokens, tokens.Length)];
+            bool last = begin + piece.Length == tokens.Length;
+            _batch.Clear();
+            _batch.Add(sequence, piece, rows == LogitRows.Last && !last ? LogitRows.None : rows);
+            Transformer.Forward(_batch, observer);
+            for (int row = 0; row < _batch.LogitCount; row++)
+            {
+                onLogits(_batch.Logits(row));
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _batch.Dispose();
+        Transformer.Dispose();
+        _backend.Dispose();
+        _weights.Dispose();
+    }
+}

@@ -1,0 +1,84 @@
+using FlexKernel.Kernels;
+
+namespace FlexKernel.Verification;
+
+/// <summary>How a verification computes.</summary>
+/// <param name="Path">The vector width.</param>
+/// <param name="Threads">Worker threads.</param>
+/// <param name="DataDirectory">Where large data (<c>corpora/</c>) lies, or null.</param>
+public sealed record VerificationOptions(KernelPath Path, int Threads, string? DataDirectory = null);
+
+/// <summary>How a case ended.</summary>
+public enum VerificationStatus
+{
+    /// <summary>Everything holds.</summary>
+    Passed,
+
+    /// <summary>Something differs by more than allowed.</summary>
+    Failed,
+
+    /// <summary>Data that the case needs is absent.</summary>
+    Skipped,
+}
+
+/// <summary>What a case found.</summary>
+/// <param name="Status">How it ended.</param>
+/// <param name="Checks">Comparisons made.</param>
+/// <param name="WorstShare">The worst deviation as a share of its tolerance; above 1 fails.</param>
+/// <param name="Worst">Which comparison that was.</param>
+/// <param name="Messages">What failed or was left out, for a person.</param>
+public sealed record VerificationResult(VerificationStatus Status, int Checks, double WorstShare, string Worst, IReadOnlyList<string> Messages);
+
+/// <summary>One set of reference values in a directory.</summary>
+/// <param name="directory">Where its files are.</param>
+public abstract class VerificationCase(string directory)
+{
+    /// <summary>Where its files are.</summary>
+    public string Directory { get; } = directory;
+
+    /// <summary>What is compared, for a person.</summary>
+    public abstract string Kind { get; }
+
+    /// <summary>Compares everything; an error in the files or the engine is a failure of the case, not an exception.</summary>
+    public VerificationResult Run(VerificationOptions options, CancellationToken cancellationToken = default)
+    {
+        Comparison comparison = new();
+        try
+        {
+            Compare(comparison, options, cancellationToken);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            comparison.Fail($"{e.GetType().Name}: {e.Message}");
+        }
+
+        return comparison.Result;
+    }
+
+    /// <summary>Finds every case below a directory, in path order.</summary>
+    /// <exception cref="DirectoryNotFoundException">The directory does not exist.</exception>
+    public static IReadOnlyList<VerificationCase> Find(string directory)
+    {
+        List<VerificationCase> cases = [];
+        IEnumerable<string> directories = System.IO.Directory.EnumerateDirectories(directory, "*", SearchOption.AllDirectories).Append(directory);
+        foreach (string folder in directories.Order(StringComparer.Ordinal))
+        {
+            if (ModelCase.IsAt(folder))
+            {
+                cases.Add(new ModelCase(folder));
+            }
+            else if (CountsCase.IsAt(folder))
+            {
+                cases.Add(new CountsCase(folder));
+            }
+            else if (MixtureCase.IsAt(folder))
+            {
+                cases.Add(new MixtureCase(folder));
+            }
+        }
+
+        return cases;
+    }
+
+    private protected abstract void Compare(Comparison comparison, VerificationOptions options, CancellationToken cancellationToken);
+}

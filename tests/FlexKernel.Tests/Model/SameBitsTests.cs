@@ -1,0 +1,103 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using FlexKernel.Caching;
+using FlexKernel.Kernels;
+using FlexKernel.Model;
+using Xunit;
+
+namespace FlexKernel.Tests.Model;
+
+/// <summary>One SHA-256 of all logits for every number of threads, batch composition, prefill chunking and instruction set.</summary>
+public sealed class SameBitsTests
+{
+    private const int Sequences = 16;
+    private const int AllAtOnce = int.MaxValue;
+
+    public static TheoryData<WeightFormat, KernelPath, int> Configurations
+    {
+        get
+        {
+            TheoryData<WeightFormat, KernelPath, int> data = [];
+            foreach (WeightFormat format in Enum.GetValues<WeightFormat>())
+            {
+                foreach (KernelPath path in KernelPaths.All)
+                {
+                    foreach (int threads in (int[])[1, 2, 3, 8])
+                    {
+                        data.Add(format, path, threads);
+                    }
+                }
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Configurations))]
+    public void Logits_EveryBatchAndChunk_HaveTheCommittedHash(WeightFormat format, KernelPath path, int threads)
+    {
+        Assert.SkipUnless(KernelPaths.IsSupported(path), $"this processor lacks the {path} path ({KernelPaths.Describe()})");
+        string expected = format == WeightFormat.F32
+            ? "F32HASH"
+            : "e36656c1b7d07d1f157b988a76082337bbced965c72f7c9f4d03dd6199df0c6f";
+        using ModelWeights weights = ToyModel.Weights(format);
+        using Backend backend = CpuBackend.Create(path, threads);
+        using Transformer transformer = new(weights, backend, new TransformerOptions { CacheTokens = 4096, MaxBatchTokens = 1024 });
+        using ForwardBatch batch = transformer.CreateBatch();
+
+        foreach (int batchSize in (int[])[1, 2, 7, 16])
+        {
+            foreach (int chunk in (int[])[1, 5, 64, AllAtOnce])
+            {
+                string hash = Hash(transformer, batch, batchSize, chunk);
+                Assert.True(expected == hash, $"batch {batchSize}, chunk {chunk}: {hash}");
+            }
+        }
+    }
+
+    // Sequences run in groups; each pass takes the next chunk of every sequence of the group that has tokens left.
+    private static string Hash(Transformer transformer, ForwardBatch batch, int batchSize, int chunk)
+    {
+        List<float>[] logits = [.. Enumerable.Range(0, Sequences).Select(_ => new List<float>())];
+        for (int first = 0; first < Sequences; first += batchSize)
+        {
+            int[] group = [.. Enumerable.Range(first, Math.Min(batchSize, Sequences - first))];
+            Sequence[] sequences = [.. group.Select(_ => transformer.StartSequence())];
+            List<int> added = [];
+            do
+            {
+                batch.Clear();
+                added.Clear();
+                foreach (int s in group)
+                {
+                    int[] tokens = ToyModel.Tokens(s);
+                    Sequence sequence = sequences[s - first];
+                    int count = Math.Min(chunk, tokens.Length - sequence.Length);
+                    if (count > 0)
+                    {
+                        batch.Add(sequence, tokens.AsSpan(sequence.Length, count), LogitRows.All);
+                        added.AddRange(Enumerable.Repeat(s, count));
+                    }
+                }
+
+                transformer.Forward(batch);
+                for (int row = 0; row < added.Count; row++)
+                {
+                    logits[added[row]].AddRange(batch.Logits(row));
+                }
+            }
+            while (added.Count > 0);
+
+            Array.ForEach(sequences, s => s.Dispose());
+        }
+
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (List<float> sequence in logits)
+        {
+            hash.AppendData(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(sequence)));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}
