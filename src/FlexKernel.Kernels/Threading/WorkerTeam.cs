@@ -19,9 +19,11 @@ public sealed class WorkerTeam : IDisposable
 {
     private const int SpinsBeforeSleep = 4000;
     private const int SpinsBeforeYield = 2000;
+    private const int YieldsBeforeSleep = 200;
 
     private readonly Thread[] _threads;
     private readonly object _sleep = new();
+    private readonly bool _crowded;
     private Counters _counters;
     private ParallelPart? _part;
     private Exception? _failure;
@@ -34,6 +36,9 @@ public sealed class WorkerTeam : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(workers, 1);
         Workers = workers;
+
+        // With more workers than processors, whoever spins holds back the one it waits for.
+        _crowded = workers > Environment.ProcessorCount;
         _threads = new Thread[workers - 1];
         for (int i = 0; i < _threads.Length; i++)
         {
@@ -113,7 +118,7 @@ public sealed class WorkerTeam : IDisposable
     {
         for (int spins = 0; Volatile.Read(ref _counters.Done) != _threads.Length; spins++)
         {
-            if (spins < SpinsBeforeYield)
+            if (spins < SpinsBeforeYield && !_crowded)
             {
                 Pause();
             }
@@ -151,14 +156,21 @@ public sealed class WorkerTeam : IDisposable
 
     private void WaitForRegion(int seen)
     {
-        for (int spins = 0; spins < SpinsBeforeSleep; spins++)
+        for (int waits = 0; waits < (_crowded ? YieldsBeforeSleep : SpinsBeforeSleep); waits++)
         {
             if (Volatile.Read(ref _counters.Epoch) != seen)
             {
                 return;
             }
 
-            Pause();
+            if (_crowded)
+            {
+                Thread.Yield();
+            }
+            else
+            {
+                Pause();
+            }
         }
 
         lock (_sleep)

@@ -26,10 +26,10 @@ internal static class ToyModel
 
     public static ModelWeights Weights(WeightFormat format) => RandomWeights.Create(Description, format, seed: 7);
 
-    /// <summary>The tokens of one of the test's sequences; lengths from 1 to 300, so that cache blocks and softmax chunks are crossed.</summary>
+    /// <summary>The tokens of one of the test's sequences; lengths from 1 to 270, so that cache blocks and softmax chunks are crossed.</summary>
     public static int[] Tokens(int sequence)
     {
-        int length = sequence == 0 ? 300 : 1 + sequence * 29 % 67;
+        int length = sequence == 0 ? 270 : 1 + sequence * 29 % 41;
         return [.. Enumerable.Range(0, length).Select(i => (sequence * 131 + i * 37 + i * i * 11) % Description.VocabularySize)];
     }
 }

@@ -12,8 +12,9 @@ public sealed class GoldenModelTests
         get
         {
             TheoryData<string, KernelPath> data = [];
-            foreach (string directory in Directory.EnumerateDirectories(TestData.Fixture("models")).Order(StringComparer.Ordinal))
+            foreach (string file in Directory.EnumerateFiles(TestData.Fixture("models"), "case.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
             {
+                string directory = Path.GetDirectoryName(file)!;
                 foreach (KernelPath path in KernelPaths.All)
                 {
                     data.Add(Path.GetFileName(directory), path);
