@@ -114,6 +114,15 @@ public enum CheckpointError
 
     /// <summary>The packed weights would take more memory than allowed.</summary>
     MemoryExceeded = 4005,
+
+    /// <summary>A configuration is malformed, incomplete, inconsistent or not supported.</summary>
+    ConfigurationInvalid = 5001,
+
+    /// <summary>The tensors of a checkpoint do not fit its configuration.</summary>
+    LayoutMismatch = 6001,
+
+    /// <summary>A tokenizer file cannot be used.</summary>
+    TokenizerInvalid = 7001,
 }
 
 /// <summary>Names checkpoint errors.</summary>
@@ -132,6 +141,7 @@ public static class CheckpointErrors
             4 => "WT",
             5 => "CF",
             6 => "LY",
+            7 => "TK",
             _ => throw new ArgumentOutOfRangeException(nameof(error)),
         };
         return $"FK-{group}-{(int)error % 1000:000} {error}";

@@ -24,6 +24,18 @@ public class CheckpointException : Exception
         Tensor = tensor;
     }
 
+    /// <summary>Describes what is wrong in a message of its own.</summary>
+    /// <param name="error">The cause.</param>
+    /// <param name="file">The file at fault.</param>
+    /// <param name="message">The whole message, without the code.</param>
+    /// <param name="innerException">The error underneath, or null.</param>
+    protected CheckpointException(CheckpointError error, string file, string message, Exception? innerException)
+        : base($"{message} ({error.Code()})", innerException)
+    {
+        Error = error;
+        File = file;
+    }
+
     /// <summary>Gets the cause.</summary>
     public CheckpointError Error { get; }
 

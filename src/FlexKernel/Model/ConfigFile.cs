@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FlexKernel.Checkpoints;
 
 namespace FlexKernel.Model;
 
@@ -8,14 +9,7 @@ internal static class ConfigFile
     private static readonly JsonDocumentOptions Options = new() { AllowDuplicateProperties = false, MaxDepth = ModelLimits.JsonDepth };
 
     /// <summary>Reads a whole file of at most <see cref="ModelLimits.ConfigBytes"/> bytes.</summary>
-    public static byte[] Read(string path)
-    {
-        using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
-        CheckSize(path, stream.Length);
-        byte[] content = new byte[stream.Length];
-        stream.ReadExactly(content);
-        return content;
-    }
+    public static byte[] Read(string path) => RegularFile.ReadAll(path, ModelLimits.ConfigBytes);
 
     /// <summary>Parses a file's content; a leading UTF-8 byte order mark, which Windows editors write, is skipped.</summary>
     public static JsonDocument Parse(ReadOnlyMemory<byte> content, string file)

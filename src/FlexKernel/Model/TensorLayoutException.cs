@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
+using FlexKernel.Checkpoints;
 
 namespace FlexKernel.Model;
 
@@ -29,22 +30,18 @@ public enum TensorDefectKind
 public readonly record struct TensorDefect(TensorDefectKind Kind, string Name, string Detail);
 
 /// <summary>A checkpoint whose tensors do not fit its configuration; all differences are counted, the first of each kind listed.</summary>
-public sealed class TensorLayoutException : Exception
+public sealed class TensorLayoutException : CheckpointException
 {
     /// <summary>The most differences of one kind that are listed.</summary>
     public const int ListedPerKind = 20;
 
     internal TensorLayoutException(
         string file, IReadOnlyDictionary<TensorDefectKind, int> counts, ImmutableArray<TensorDefect> defects)
-        : base(Describe(file, counts, defects))
+        : base(CheckpointError.LayoutMismatch, file, Describe(file, counts, defects), null)
     {
-        File = file;
         Counts = counts;
         Defects = defects;
     }
-
-    /// <summary>The checkpoint.</summary>
-    public string File { get; }
 
     /// <summary>The number of differences of each kind that occurs.</summary>
     public IReadOnlyDictionary<TensorDefectKind, int> Counts { get; }
@@ -76,8 +73,8 @@ public sealed class TensorLayoutException : Exception
     // Names come from files and may hold anything, line breaks and megabytes included.
     private static string Printable(string name)
     {
-        const int longest = 160;
-        ReadOnlySpan<char> kept = name.AsSpan(0, Math.Min(name.Length, longest));
+        const int Longest = 160;
+        ReadOnlySpan<char> kept = name.AsSpan(0, Math.Min(name.Length, Longest));
         string text = string.Create(kept.Length, kept, static (destination, source) =>
         {
             for (int i = 0; i < source.Length; i++)
@@ -85,7 +82,7 @@ public sealed class TensorLayoutException : Exception
                 destination[i] = char.IsControl(source[i]) ? '?' : source[i];
             }
         });
-        return name.Length <= longest ? text : $"{text}…";
+        return name.Length <= Longest ? text : $"{text}…";
     }
 
     private static string Label(TensorDefectKind kind) => kind switch

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using FlexKernel.Checkpoints;
 using FlexKernel.Text.Bpe;
 using FlexKernel.Text.Files;
 using Microsoft.ML.Tokenizers;
@@ -88,8 +89,8 @@ public sealed partial class ByteLevelBpeTokenizer : Tokenizer
     public static ByteLevelBpeTokenizer Load(string tokenizerFile, string? configFile = null, TokenizerOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(tokenizerFile);
-        using FileStream tokenizer = File.OpenRead(tokenizerFile);
-        using FileStream? config = configFile is null ? null : File.OpenRead(configFile);
+        using MemoryStream tokenizer = new(RegularFile.ReadAll(tokenizerFile, TokenizerLimits.MaxFileBytes));
+        using MemoryStream? config = configFile is null ? null : new(RegularFile.ReadAll(configFile, TokenizerLimits.MaxFileBytes));
         return Load(tokenizer, config, options, Path.GetFileName(tokenizerFile), Path.GetFileName(configFile) ?? "");
     }
 

@@ -1,7 +1,9 @@
+using FlexKernel.Checkpoints;
+
 namespace FlexKernel.Text;
 
 /// <summary>Says why a tokenizer file cannot be used, or why its pattern gave up on a text.</summary>
-public sealed class TokenizerException : Exception
+public sealed class TokenizerException : CheckpointException
 {
     /// <summary>Creates the exception.</summary>
     /// <param name="file">The name of the file.</param>
@@ -9,14 +11,10 @@ public sealed class TokenizerException : Exception
     /// <param name="problem">What was expected and what was found.</param>
     /// <param name="innerException">The cause, if another exception is.</param>
     public TokenizerException(string file, string key, string problem, Exception? innerException = null)
-        : base(key.Length == 0 ? $"{file}: {problem}" : $"{file}: {key}: {problem}", innerException)
+        : base(CheckpointError.TokenizerInvalid, file, key.Length == 0 ? $"{file}: {problem}" : $"{file}: {key}: {problem}", innerException)
     {
-        File = file;
         Key = key;
     }
-
-    /// <summary>The name of the file.</summary>
-    public string File { get; }
 
     /// <summary>The path of the JSON value at fault; empty for the file as a whole.</summary>
     public string Key { get; }

@@ -10,7 +10,7 @@ public sealed class CheckpointErrorTests
     {
         string[] codes = [.. Enum.GetValues<CheckpointError>().Select(error => error.Code().Split(' ')[0])];
         Assert.Equal(codes.Length, codes.Distinct().Count());
-        Assert.All(codes, code => Assert.Matches("^FK-(ST|FS|IX|WT|CF|LY)-[0-9]{3}$", code));
+        Assert.All(codes, code => Assert.Matches("^FK-(ST|FS|IX|WT|CF|LY|TK)-[0-9]{3}$", code));
     }
 
     [Fact]

@@ -142,8 +142,11 @@ public sealed class WeightStreamTests
             CheckpointError.FileChanged,
             ErrorOf(
                 weights,
-                _ => new RecordingSink(4096) { OnChunk = () => File.SetLastWriteTimeUtc(
-                    path, new DateTime(2001, 1, 1, 0, 0, 0, DateTimeKind.Utc)) }));
+                _ => new RecordingSink(4096)
+                {
+                    OnChunk = () => File.SetLastWriteTimeUtc(
+                    path, new DateTime(2001, 1, 1, 0, 0, 0, DateTimeKind.Utc))
+                }));
     }
 
     [Fact]

@@ -8,9 +8,9 @@ public sealed class ExpertChoiceTests
     [Fact]
     public void Ranges_RandomForests_EqualExhaustiveSearch()
     {
-        const int seed = 20261;
-        TestContext.Current.TestOutputHelper!.WriteLine($"seed {seed}");
-        Random random = new(seed);
+        const int Seed = 20261;
+        TestContext.Current.TestOutputHelper!.WriteLine($"seed {Seed}");
+        Random random = new(Seed);
         for (int trial = 0; trial < 200; trial++)
         {
             int count = random.Next(1, 10);

@@ -1,4 +1,5 @@
 using System.Text;
+using FlexKernel.Checkpoints;
 using FlexKernel.Model;
 using Xunit;
 
@@ -197,5 +198,7 @@ public sealed class ModelConfigReaderErrorTests
 
     [Fact]
     public void Read_MissingFile_Throws() =>
-        Assert.Throws<FileNotFoundException>(() => ModelConfigReader.Read(ModelFixtures.ConfigPath("olmo2", "absent.json")));
+        Assert.Equal(
+            CheckpointError.FileNotFound,
+            Assert.Throws<CheckpointException>(() => ModelConfigReader.Read(ModelFixtures.ConfigPath("olmo2", "absent.json"))).Error);
 }

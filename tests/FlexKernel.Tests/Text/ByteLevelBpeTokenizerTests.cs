@@ -16,16 +16,16 @@ public sealed class ByteLevelBpeTokenizerTests
     public void Encode_SpecialTokensOff_TreatsThemAsText()
     {
         ByteLevelBpeTokenizer tokenizer = TestTokenizers.Full;
-        const string text = "a<|im_end|>b|||IP_ADDRESS|||";
+        const string Text = "a<|im_end|>b|||IP_ADDRESS|||";
 
-        Assert.Contains(100_265, tokenizer.Encode(text));
-        int[] nonSpecial = tokenizer.Encode(text, AddedTokenParsing.NonSpecial);
+        Assert.Contains(100_265, tokenizer.Encode(Text));
+        int[] nonSpecial = tokenizer.Encode(Text, AddedTokenParsing.NonSpecial);
         Assert.DoesNotContain(100_265, nonSpecial);
         Assert.Contains(100_263, nonSpecial);
-        int[] none = tokenizer.Encode(text, AddedTokenParsing.None);
+        int[] none = tokenizer.Encode(Text, AddedTokenParsing.None);
         Assert.DoesNotContain(none, id => id >= 100_256);
-        Assert.Equal(text, tokenizer.Decode(nonSpecial));
-        Assert.Equal(text, tokenizer.Decode(none));
+        Assert.Equal(Text, tokenizer.Decode(nonSpecial));
+        Assert.Equal(Text, tokenizer.Decode(none));
     }
 
     [Fact]
