@@ -279,32 +279,6 @@ internal static unsafe partial class Products
         Finish(c0, d0, y, add);
     }
 
-    /// <summary>1 row, 4 vectors: a whole panel of 8-lane vectors at once, for enough independent chains.</summary>
-    private static void Tile1Wide<TLanes, TFormat>(float* a, byte* w, float* y, int pairs, bool add)
-        where TLanes : struct, ILanes<TLanes>
-        where TFormat : struct, IPanelFormat
-    {
-        int step = TLanes.Count * sizeof(float);
-        TLanes c0 = TLanes.Zero, c1 = TLanes.Zero, c2 = TLanes.Zero, c3 = TLanes.Zero;
-        for (; pairs > 0; pairs--, a += 2, w += TFormat.PairBytes)
-        {
-            Prefetch<TFormat>(w);
-            TLanes x = TLanes.Broadcast(a[0]);
-            c0 = TLanes.FusedMultiplyAdd(TFormat.LoadEven<TLanes>(w), x, c0);
-            c1 = TLanes.FusedMultiplyAdd(TFormat.LoadEven<TLanes>(w + step), x, c1);
-            c2 = TLanes.FusedMultiplyAdd(TFormat.LoadEven<TLanes>(w + 2 * step), x, c2);
-            c3 = TLanes.FusedMultiplyAdd(TFormat.LoadEven<TLanes>(w + 3 * step), x, c3);
-            x = TLanes.Broadcast(a[1]);
-            c0 = TLanes.FusedMultiplyAdd(TFormat.LoadOdd<TLanes>(w), x, c0);
-            c1 = TLanes.FusedMultiplyAdd(TFormat.LoadOdd<TLanes>(w + step), x, c1);
-            c2 = TLanes.FusedMultiplyAdd(TFormat.LoadOdd<TLanes>(w + 2 * step), x, c2);
-            c3 = TLanes.FusedMultiplyAdd(TFormat.LoadOdd<TLanes>(w + 3 * step), x, c3);
-        }
-
-        Finish(c0, c1, y, add);
-        Finish(c2, c3, y + 2 * TLanes.Count, add);
-    }
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish<TLanes>(TLanes first, TLanes second, float* y, bool add)
         where TLanes : struct, ILanes<TLanes>

@@ -10,6 +10,8 @@ internal static unsafe partial class Products
     /// <summary>Floats of scratch one worker needs: a block of one panel, widened.</summary>
     public const int ScratchSize = PackedMatrix.BlockColumns * PackedMatrix.PanelRows;
 
+    private const int BlockPairs = PackedMatrix.BlockColumns / 2;
+
     // The part of y that a block of k revisits stays within the second-level cache.
     private const int OutputsPerChunk = 1 << 16;
 
@@ -40,7 +42,15 @@ internal static unsafe partial class Products
         where TFormat : struct, IPanelFormat
     {
         int totalPairs = PackedMatrix.RoundUp(matrix.Columns, 2) / 2;
-        const int BlockPairs = PackedMatrix.BlockColumns / 2;
+        if (x.Rows == 1)
+        {
+            for (int panel = begin; panel < end; panel++)
+            {
+                MultiplyRow<TLanes, TFormat>(x.Data, matrix.Pointer + panel * matrix.PanelBytes, y + (long)panel * PackedMatrix.PanelRows, totalPairs, add);
+            }
+
+            return;
+        }
 
         // More than one strip reads the same weights again: widen them once. Few rows stream the weights: one panel after the other.
         bool widen = x.Rows > TLanes.TileRows && TFormat.PairBytes != PanelFloat32.PairBytes;
@@ -80,19 +90,9 @@ internal static unsafe partial class Products
             int rows = PackedRows.StripRows(row, x.Rows, TLanes.TileRows);
             float* a = x.Data + ((long)row * totalPairs + (long)pair * rows) * 2;
             float* outputs = y + (long)row * stride;
-            if (rows == 1 && TLanes.Count < 16)
+            for (int lane = 0; lane < PackedMatrix.PanelRows; lane += 2 * TLanes.Count)
             {
-                for (int lane = 0; lane < PackedMatrix.PanelRows; lane += 4 * TLanes.Count)
-                {
-                    Tile1Wide<TLanes, TFormat>(a, w + lane * sizeof(float), outputs + lane, pairs, add);
-                }
-            }
-            else
-            {
-                for (int lane = 0; lane < PackedMatrix.PanelRows; lane += 2 * TLanes.Count)
-                {
-                    Tile<TLanes, TFormat>(rows, a, w + lane * sizeof(float), outputs + lane, stride, pairs, add);
-                }
+                Tile<TLanes, TFormat>(rows, a, w + lane * sizeof(float), outputs + lane, stride, pairs, add);
             }
 
             row += rows;
