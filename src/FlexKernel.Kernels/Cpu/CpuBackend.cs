@@ -87,6 +87,17 @@ internal sealed unsafe class CpuBackend<TLanes> : Backend
     public override void Project(Activations x, int rows, ReadOnlySpan<Projection> projections)
     {
         CheckRows(rows, x);
+        foreach (Projection projection in projections)
+        {
+            CheckRows(rows, projection.Destination);
+            CheckColumns(projection.Weight.Columns, x);
+            CheckColumns(projection.Weight.Rows, projection.Destination);
+            if (projection.Bias is not null)
+            {
+                CheckColumns(projection.Weight.Rows, projection.Bias);
+            }
+        }
+
         if (rows == 0)
         {
             return;
@@ -97,14 +108,6 @@ internal sealed unsafe class CpuBackend<TLanes> : Backend
         _region.RunPackings();
         foreach (Projection projection in projections)
         {
-            CheckRows(rows, projection.Destination);
-            CheckColumns(projection.Weight.Columns, x);
-            CheckColumns(projection.Weight.Rows, projection.Destination);
-            if (projection.Bias is not null)
-            {
-                CheckColumns(projection.Weight.Rows, projection.Bias);
-            }
-
             _region.Multiply(packed, projection.Weight, projection.Destination.Pointer, projection.Destination.Stride, projection.Bias);
         }
 

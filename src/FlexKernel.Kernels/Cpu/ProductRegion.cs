@@ -51,8 +51,7 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
     {
         if (_packings.Count > 0)
         {
-            _team.Run(_packPart);
-            _packings.Clear();
+            Run(_packPart, _packings);
         }
     }
 
@@ -65,8 +64,7 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
     {
         if (_products.Count > 0)
         {
-            _team.Run(_multiplyPart);
-            _products.Clear();
+            Run(_multiplyPart, _products);
         }
     }
 
@@ -75,6 +73,19 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
         foreach (Arena arena in _scratch)
         {
             arena.Dispose();
+        }
+    }
+
+    // What failed must not run again with the next region: its pointers may be gone by then.
+    private void Run<T>(ParallelPart part, List<T> queue)
+    {
+        try
+        {
+            _team.Run(part);
+        }
+        finally
+        {
+            queue.Clear();
         }
     }
 
