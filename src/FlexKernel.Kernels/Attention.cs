@@ -38,20 +38,7 @@ internal sealed unsafe class Attention<TLanes> : IDisposable
     public void Prepare(
         RaggedBatch batch, AttentionPreparation preparation, Activations queries, Activations keys, Activations values, KvStorage cache, int layer)
     {
-        foreach (RaggedBatch.SequenceSpan span in batch.Spans)
-        {
-            int end = batch.Positions[span.FirstRow] + span.Rows;
-            if (end > preparation.Rotary.Positions || (long)span.Blocks.Length * cache.BlockSize < end)
-            {
-                throw new ArgumentException($"Position {end - 1} is beyond the rotary table or the sequence's cache blocks.", nameof(batch));
-            }
-
-            for (int block = 0; block * cache.BlockSize < end; block++)
-            {
-                cache.CheckBlock(span.Blocks[block]);
-            }
-        }
-
+        CheckPositions(batch, cache, preparation.Rotary.Positions);
         (_batch, _preparation, _queries, _keys, _values, _cache, _layer) = (batch, preparation, queries, keys, values, cache, layer);
         if (batch.Rows > 1)
         {
@@ -66,6 +53,7 @@ internal sealed unsafe class Attention<TLanes> : IDisposable
     /// <summary>See <see cref="Backend.Attend"/>.</summary>
     public void Run(RaggedBatch batch, Activations queries, KvStorage cache, int layer, Activations destination)
     {
+        CheckPositions(batch, cache, int.MaxValue);
         (_batch, _queries, _cache, _layer, _destination) = (batch, queries, cache, layer, destination);
         _team.Run(_attendPart);
     }
@@ -75,6 +63,23 @@ internal sealed unsafe class Attention<TLanes> : IDisposable
         foreach (Arena arena in _scratch)
         {
             arena.Dispose();
+        }
+    }
+
+    private static void CheckPositions(RaggedBatch batch, KvStorage cache, int positions)
+    {
+        foreach (RaggedBatch.SequenceSpan span in batch.Spans)
+        {
+            long end = (long)batch.Positions[span.FirstRow] + span.Rows;
+            if (end > positions || (long)span.Blocks.Length * cache.BlockSize < end)
+            {
+                throw new ArgumentException($"Position {end - 1} is beyond the rotary table or the sequence's cache blocks.", nameof(batch));
+            }
+
+            for (int block = 0; (long)block * cache.BlockSize < end; block++)
+            {
+                cache.CheckBlock(span.Blocks[block]);
+            }
         }
     }
 

@@ -101,6 +101,11 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
         {
             foreach (int expert in Chosen(routing, row))
             {
+                if (expert >= experts)
+                {
+                    throw new ArgumentException($"Row {row} is routed to expert {expert}; the layer has {experts}.", nameof(routing));
+                }
+
                 counts[expert]++;
             }
         }

@@ -29,4 +29,71 @@ public sealed record ExpertWeights(int Root, LowRankWeights[] Corrections);
 /// <param name="InnerSize">Width between.</param>
 /// <param name="Roots">The full networks.</param>
 /// <param name="Experts">The experts the router chooses from; a dense layer has one.</param>
-public sealed record FeedForwardWeights(int HiddenSize, int InnerSize, FullWeights[] Roots, ExpertWeights[] Experts);
+/// <exception cref="ArgumentException">A matrix or bias has another shape, or an expert stands on a root that is not there.</exception>
+public sealed record FeedForwardWeights(int HiddenSize, int InnerSize, FullWeights[] Roots, ExpertWeights[] Experts)
+{
+    /// <summary>The full networks.</summary>
+    public FullWeights[] Roots { get; } = Checked(Roots, HiddenSize, InnerSize);
+
+    /// <summary>The experts the router chooses from; a dense layer has one.</summary>
+    public ExpertWeights[] Experts { get; } = Checked(Experts, HiddenSize, InnerSize, Roots.Length);
+
+    private static FullWeights[] Checked(FullWeights[] roots, int hidden, int inner)
+    {
+        foreach (FullWeights root in roots)
+        {
+            Check(root.Gate, inner, hidden, nameof(root.Gate));
+            Check(root.Up, inner, hidden, nameof(root.Up));
+            Check(root.Down, hidden, inner, nameof(root.Down));
+            Check(root.GateBias, inner, nameof(root.GateBias));
+            Check(root.UpBias, inner, nameof(root.UpBias));
+            Check(root.DownBias, hidden, nameof(root.DownBias));
+        }
+
+        return roots;
+    }
+
+    private static ExpertWeights[] Checked(ExpertWeights[] experts, int hidden, int inner, int roots)
+    {
+        if (experts.Length == 0)
+        {
+            throw new ArgumentException("A feed-forward layer needs at least one expert.", nameof(experts));
+        }
+
+        foreach (ExpertWeights expert in experts)
+        {
+            if ((uint)expert.Root >= (uint)roots)
+            {
+                throw new ArgumentException($"An expert stands on root {expert.Root}; there are {roots}.", nameof(experts));
+            }
+
+            foreach (LowRankWeights c in expert.Corrections)
+            {
+                Check(c.GateA, c.GateA.Rows, hidden, nameof(c.GateA));
+                Check(c.GateB, inner, c.GateA.Rows, nameof(c.GateB));
+                Check(c.UpA, c.UpA.Rows, hidden, nameof(c.UpA));
+                Check(c.UpB, inner, c.UpA.Rows, nameof(c.UpB));
+                Check(c.DownA, c.DownA.Rows, inner, nameof(c.DownA));
+                Check(c.DownB, hidden, c.DownA.Rows, nameof(c.DownB));
+            }
+        }
+
+        return experts;
+    }
+
+    private static void Check(PackedMatrix matrix, int rows, int columns, string name)
+    {
+        if (matrix.Rows != rows || matrix.Columns != columns)
+        {
+            throw new ArgumentException($"{name} is [{matrix.Rows}, {matrix.Columns}], expected [{rows}, {columns}].", name);
+        }
+    }
+
+    private static void Check(Activations? bias, int columns, string name)
+    {
+        if (bias is not null && bias.Columns != columns)
+        {
+            throw new ArgumentException($"{name} has {bias.Columns} values, expected {columns}.", name);
+        }
+    }
+}

@@ -48,13 +48,19 @@ public sealed class RaggedBatch
     }
 
     /// <summary>Adds successive tokens of one sequence.</summary>
-    /// <param name="tokens">The tokens.</param>
+    /// <param name="tokens">The tokens; at least one.</param>
     /// <param name="firstPosition">The position of the first one.</param>
     /// <param name="blocks">The sequence's cache blocks, position order, up to the last token's; read during the pass.</param>
     /// <param name="routing">The sequence's experts.</param>
-    /// <exception cref="ArgumentException">The rows do not fit.</exception>
+    /// <exception cref="ArgumentException">There are no rows or too many, or the position is negative.</exception>
     public void Add(ReadOnlySpan<int> tokens, int firstPosition, int[] blocks, RoutingPolicy routing)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(firstPosition);
+        if (tokens.IsEmpty)
+        {
+            throw new ArgumentException("A sequence without a token has no place in a batch.", nameof(tokens));
+        }
+
         if (tokens.Length > Capacity - Rows)
         {
             throw new ArgumentException($"{tokens.Length} rows do not fit: {Rows} of {Capacity} are taken.", nameof(tokens));

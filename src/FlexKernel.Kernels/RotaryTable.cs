@@ -25,6 +25,9 @@ public sealed class RotaryTable : IDisposable
     /// <summary>Positions in the table.</summary>
     public int Positions => Cosines.Rows;
 
+    /// <summary>Values per head that the table rotates: two per frequency.</summary>
+    public int Dimension => 2 * Cosines.Columns;
+
     internal Activations Cosines { get; }
 
     internal Activations Sines { get; }

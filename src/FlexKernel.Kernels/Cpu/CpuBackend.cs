@@ -119,6 +119,22 @@ internal sealed unsafe class CpuBackend<TLanes> : Backend
     {
         CheckRows(batch.Rows, queries, keys, values);
         CheckColumns(cache.Heads * cache.HeadDimension, keys, values);
+        CheckAttention(queries, cache, layer);
+        if (preparation.Rotary.Dimension != cache.HeadDimension)
+        {
+            throw new ArgumentException($"The rotary table is for heads of {preparation.Rotary.Dimension}, expected {cache.HeadDimension}.", nameof(preparation));
+        }
+
+        if (preparation.QueryGain is not null)
+        {
+            CheckColumns(queries.Columns, preparation.QueryGain);
+        }
+
+        if (preparation.KeyGain is not null)
+        {
+            CheckColumns(keys.Columns, preparation.KeyGain);
+        }
+
         _attention.Prepare(batch, preparation, queries, keys, values, cache, layer);
     }
 
@@ -126,12 +142,19 @@ internal sealed unsafe class CpuBackend<TLanes> : Backend
     {
         CheckRows(batch.Rows, queries, destination);
         CheckColumns(queries.Columns, destination);
+        CheckAttention(queries, cache, layer);
         _attention.Run(batch, queries, cache, layer, destination);
     }
 
     public override void Route(RaggedBatch batch, Activations logits, bool renormalise, RoutingTable destination)
     {
         CheckRows(batch.Rows, logits);
+        CheckRows(batch.Rows, destination);
+        foreach (RaggedBatch.SequenceSpan span in batch.Spans)
+        {
+            CheckPolicy(span.Routing, logits.Columns, destination.ActiveExperts);
+        }
+
         for (int row = 0; row < batch.Rows; row++)
         {
             RoutingPolicy policy = batch.Routing(row);
@@ -143,6 +166,11 @@ internal sealed unsafe class CpuBackend<TLanes> : Backend
     {
         CheckRows(rows, x, destination);
         CheckColumns(weights.HiddenSize, x, destination);
+        if (routing is not null)
+        {
+            CheckRows(rows, routing);
+        }
+
         if (rows > 0)
         {
             _feedForward.Run(x, rows, weights, routing, destination);
@@ -178,6 +206,43 @@ internal sealed unsafe class CpuBackend<TLanes> : Backend
             if ((uint)rows > (uint)activations.Rows)
             {
                 throw new ArgumentException($"{rows} rows asked of activations with {activations.Rows} rows.");
+            }
+        }
+    }
+
+    private static void CheckRows(int rows, RoutingTable routing)
+    {
+        if (rows > routing.Rows)
+        {
+            throw new ArgumentException($"{rows} rows asked of a routing table with {routing.Rows} rows.", nameof(routing));
+        }
+    }
+
+    private static void CheckAttention(Activations queries, KvStorage cache, int layer)
+    {
+        if (queries.Columns % (cache.Heads * cache.HeadDimension) != 0)
+        {
+            throw new ArgumentException(
+                $"Queries have {queries.Columns} columns, expected a multiple of {cache.Heads} heads of {cache.HeadDimension}.", nameof(queries));
+        }
+
+        ArgumentOutOfRangeException.ThrowIfNegative(layer);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(layer, cache.Layers);
+    }
+
+    private static void CheckPolicy(RoutingPolicy policy, int experts, int most)
+    {
+        int[] allowed = policy.Allowed;
+        if (allowed.Length == 0 || policy.ActiveExperts < 1 || Math.Min(policy.ActiveExperts, allowed.Length) > most)
+        {
+            throw new ArgumentException($"{policy.ActiveExperts} of {allowed.Length} allowed experts; expected 1 to {most} of at least 1.", nameof(policy));
+        }
+
+        for (int i = 0; i < allowed.Length; i++)
+        {
+            if (allowed[i] <= (i == 0 ? -1 : allowed[i - 1]) || allowed[i] >= experts)
+            {
+                throw new ArgumentException($"Allowed expert {allowed[i]}: the indices must ascend from 0 and stay below {experts}.", nameof(policy));
             }
         }
     }

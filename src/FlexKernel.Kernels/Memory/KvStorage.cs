@@ -52,6 +52,9 @@ public sealed unsafe class KvStorage : IDisposable
         }
     }
 
+    /// <summary>Layers of the model.</summary>
+    public int Layers => _keys.Length;
+
     /// <summary>Key/value heads.</summary>
     public int Heads { get; }
 
