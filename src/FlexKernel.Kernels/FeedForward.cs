@@ -141,6 +141,7 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
     private void AddGroup(int root, int firstMember, int rows, RoutingTable? routing)
     {
         int* groupRows = _arena.Take<int>(rows);
+        float* groupWeights = _arena.Take<float>(rows);
         Span<Member> members = Span(_members)[firstMember..];
         int* filled = _arena.Take<int>(members.Length);
         new Span<int>(filled, members.Length).Clear();
@@ -148,9 +149,11 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
         for (int row = 0; row < rows; row++)
         {
             bool any = false;
+            float sum = 0;
             ReadOnlySpan<int> chosen = Chosen(routing, row);
             for (int i = 0; i < chosen.Length; i++)
             {
+                float weight = routing is null ? 1f : routing.Weights(row)[i];
                 for (int m = 0; m < members.Length; m++)
                 {
                     if (members[m].Expert == chosen[i])
@@ -158,7 +161,8 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
                         int n = filled[m]++;
                         members[m].Rows[n] = row;
                         members[m].GroupRows[n] = count;
-                        members[m].Weights[n] = routing is null ? 1f : routing.Weights(row)[i];
+                        members[m].Weights[n] = weight;
+                        sum += weight;
                         any = true;
                     }
                 }
@@ -166,6 +170,7 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
 
             if (any)
             {
+                groupWeights[count] = sum;
                 groupRows[count++] = row;
             }
         }
@@ -174,6 +179,7 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
         _groups.Add(new Group(root, firstMember, members.Length, count)
         {
             Rows = groupRows,
+            WeightSums = groupWeights,
             Gate = _arena.Take<float>((long)count * inner),
             Up = _arena.Take<float>((long)count * inner),
         });
@@ -361,7 +367,7 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
 
                 for (int row = 0; row < group.Count; row++)
                 {
-                    AddOutputs(panelOutputs + row * PanelRows, root.DownBias, column, _destination.RowPointer(group.Rows[row]) + column);
+                    AddOutputs(panelOutputs + row * PanelRows, root.DownBias, group.WeightSums[row], column, _destination.RowPointer(group.Rows[row]) + column);
                 }
             }
         }
@@ -387,14 +393,16 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
         }
     }
 
-    private static void AddOutputs(float* outputs, Activations? bias, int column, float* destination)
+    // Every expert on the root has the bias, with its own weight.
+    private static void AddOutputs(float* outputs, Activations? bias, float biasWeight, int column, float* destination)
     {
+        TLanes weight = TLanes.Broadcast(biasWeight);
         for (int i = 0; i < PanelRows; i += TLanes.Count)
         {
             TLanes value = TLanes.Load(outputs + i);
             if (bias is not null)
             {
-                value += TLanes.Load(bias.Pointer + column + i);
+                value = TLanes.FusedMultiplyAdd(weight, TLanes.Load(bias.Pointer + column + i), value);
             }
 
             TLanes.Store(TLanes.Load(destination + i) + value, destination + i);
@@ -448,8 +456,8 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
         }
 
         long floats = groupSlots * (hidden + 3 * inner) + (maxRanks > 0 ? slots * (hidden + 2 * inner + 2 * maxRanks) : 0);
-        long ints = experts + 3 * slots + groups * rows + members;
-        long pieces = 4 + groups * 8 + members * (8 + 6 * maxChain);
+        long ints = experts + 3 * slots + 2 * groups * rows + members;
+        long pieces = 4 + groups * 9 + members * (8 + 6 * maxChain);
         return (floats + ints) * sizeof(float) + pieces * Arena.Size<byte>(1);
     }
 
@@ -458,7 +466,7 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
     {
         public readonly int Root = root, FirstMember = firstMember, MemberCount = memberCount, Count = count;
         public int* Rows;
-        public float* Gate, Up;
+        public float* WeightSums, Gate, Up;
         public PackedRows X, Sum;
     }
 
