@@ -47,6 +47,7 @@ internal sealed unsafe class CpuBackend<TLanes> : Backend
         for (int i = 0; i < tokens.Length; i++)
         {
             table.ReadRow(tokens[i], destination.Row(i));
+            destination.ClearPadding(i);
         }
     }
 
@@ -184,6 +185,7 @@ internal sealed unsafe class CpuBackend<TLanes> : Backend
         for (int i = 0; i < rows.Length; i++)
         {
             x.Row(rows[i]).CopyTo(destination.Row(i));
+            destination.ClearPadding(i);
         }
     }
 

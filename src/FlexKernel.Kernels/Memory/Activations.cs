@@ -3,7 +3,10 @@ namespace FlexKernel.Kernels;
 /// <summary>
 /// A float32 matrix of activations [rows, columns] in native memory, row after row; rows are padded with zeros to a multiple of 32.
 /// </summary>
-/// <remarks>The padding lets every product read whole pairs of k and write whole panels; it is zero at all times.</remarks>
+/// <remarks>
+/// The padding lets every product read whole pairs of k and write whole panels. It is zero as long as the row is finite; NaN and infinity may
+/// spread into a row's own padding, and whatever begins a row anew clears it.
+/// </remarks>
 public sealed unsafe class Activations : IDisposable
 {
     private readonly NativeMemoryOwner _memory;
@@ -46,6 +49,8 @@ public sealed unsafe class Activations : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _memory.Dispose();
+
+    internal void ClearPadding(int row) => new Span<float>(RowPointer(row) + Columns, Stride - Columns).Clear();
 
     internal float* RowPointer(int row) => Pointer + (long)row * Stride;
 }
