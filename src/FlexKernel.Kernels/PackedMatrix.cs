@@ -38,7 +38,7 @@ public sealed unsafe class PackedMatrix : IDisposable
         Format = format;
         PanelCount = RoundUp(rows, PanelRows) / PanelRows;
         PanelBytes = (long)RoundUp(columns, 2) * PanelRows * format.Size();
-        _memory = new NativeMemoryOwner(PanelBytes * PanelCount);
+        _memory = new NativeMemoryOwner(checked(PanelBytes * PanelCount));
     }
 
     /// <summary>Outputs.</summary>

@@ -13,7 +13,9 @@ internal sealed unsafe class Arena : IDisposable
         _used = 0;
         if (_memory.ByteCount < byteCount)
         {
+            // Should the larger piece not be had, what is left is empty, not freed.
             _memory.Dispose();
+            _memory = new NativeMemoryOwner(0);
             _memory = new NativeMemoryOwner(byteCount);
         }
     }
