@@ -11,15 +11,15 @@ public delegate void ParallelPart(int worker, int workers);
 /// Fixed threads that run one parallel region after the other; the caller is worker 0 and takes part.
 /// </summary>
 /// <remarks>
-/// Idle workers spin for some microseconds, so that successive regions start at once, and then sleep. Whoever waits for a region's end
-/// yields its core after a short spin: with more runnable threads than cores the one that is waited for must be able to run.
+/// Idle workers spin for some microseconds, so that successive regions start at once, and then sleep. Whoever waits, for a region or for
+/// its end, yields its core after a short spin: with more runnable threads than cores the one that is waited for must be able to run.
 /// Regions do not nest and come from one caller at a time.
 /// </remarks>
 public sealed class WorkerTeam : IDisposable
 {
     private const int SpinsBeforeSleep = 4000;
-    private const int SpinsBeforeYield = 2000;
-    private const int YieldsBeforeSleep = 200;
+    private const int SpinsBeforeYield = 400;
+    private const int SpinsBetweenYields = 16;
 
     private readonly Thread[] _threads;
     private readonly object _sleep = new();
@@ -59,13 +59,13 @@ public sealed class WorkerTeam : IDisposable
     /// <exception cref="InvalidOperationException">A part failed on another thread; the inner exception says how.</exception>
     public void Run(ParallelPart part)
     {
+        ObjectDisposedException.ThrowIf(_stop, this);
         if (_threads.Length == 0)
         {
             part(0, 1);
             return;
         }
 
-        ObjectDisposedException.ThrowIf(_stop, this);
         _part = part;
         _failure = null;
         Volatile.Write(ref _counters.Done, 0);
@@ -118,14 +118,7 @@ public sealed class WorkerTeam : IDisposable
     {
         for (int spins = 0; Volatile.Read(ref _counters.Done) != _threads.Length; spins++)
         {
-            if (spins < SpinsBeforeYield && !_crowded)
-            {
-                Pause();
-            }
-            else
-            {
-                Thread.Yield();
-            }
+            PauseOrYield(spins);
         }
     }
 
@@ -156,21 +149,14 @@ public sealed class WorkerTeam : IDisposable
 
     private void WaitForRegion(int seen)
     {
-        for (int waits = 0; waits < (_crowded ? YieldsBeforeSleep : SpinsBeforeSleep); waits++)
+        for (int spins = 0; spins < SpinsBeforeSleep; spins++)
         {
             if (Volatile.Read(ref _counters.Epoch) != seen)
             {
                 return;
             }
 
-            if (_crowded)
-            {
-                Thread.Yield();
-            }
-            else
-            {
-                Pause();
-            }
+            PauseOrYield(spins);
         }
 
         lock (_sleep)
@@ -187,9 +173,13 @@ public sealed class WorkerTeam : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Pause()
+    private void PauseOrYield(int spins)
     {
-        if (X86Base.IsSupported)
+        if ((spins >= SpinsBeforeYield || _crowded) && spins % SpinsBetweenYields == 0)
+        {
+            Thread.Yield();
+        }
+        else if (X86Base.IsSupported)
         {
             X86Base.Pause();
         }
