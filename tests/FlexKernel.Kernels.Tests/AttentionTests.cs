@@ -1,0 +1,230 @@
+using Xunit;
+
+namespace FlexKernel.Kernels.Tests;
+
+public sealed class AttentionScalarTests : AttentionTests<LanesScalar>;
+
+public sealed class Attention128Tests : AttentionTests<Lanes128>;
+
+public sealed class Attention256Tests : AttentionTests<Lanes256>;
+
+public sealed class Attention512Tests : AttentionTests<Lanes512>;
+
+/// <summary>Preparation, cache append and causal attention.</summary>
+public abstract unsafe class AttentionTests<TLanes>
+    where TLanes : struct, ILanes<TLanes>
+{
+    protected AttentionTests() => Paths.Require<TLanes>();
+
+    private static KernelPath Path => Paths.Of<TLanes>();
+
+    [Theory]
+    [InlineData(8, 4, 4, null)]
+    [InlineData(10, 4, 2, 1.5f)]
+    [InlineData(12, 6, 2, null)]
+    [InlineData(16, 4, 1, null)]
+    [InlineData(24, 3, 3, 0.5f)]
+    [InlineData(64, 2, 1, null)]
+    [InlineData(128, 2, 2, null)]
+    public void Attend_RaggedBatches_MatchesReference(int dimension, int heads, int keyHeads, float? clip)
+    {
+        using AttentionCase test = new((ulong)dimension, heads, keyHeads, dimension, clip, 1, 63, 64, 65, 130, 300);
+        AttentionCase.Result result = test.Run(Path, 2, 64, test.Ragged(3, 40));
+        AssertPrepared(test, result);
+        AssertAttended(test, result);
+    }
+
+    [Fact]
+    public void Attend_BlockAndChunkBorders_MatchesReference()
+    {
+        using AttentionCase test = new(21, 2, 1, 16, null, 255, 256, 257, 511, 513, 700);
+        AttentionCase.Result result = test.Run(Path, 1, 128, test.Prefill(200));
+        AssertAttended(test, result);
+    }
+
+    [Theory]
+    [InlineData(1, 64)]
+    [InlineData(5, 64)]
+    [InlineData(64, 64)]
+    [InlineData(1000, 128)]
+    [InlineData(64, 256)]
+    public void Attend_AnyPrefillPieceAndBlockSize_GivesTheSameBits(int piece, int blockSize)
+    {
+        using AttentionCase test = new(31, 4, 2, 12, 2f, 1, 70, 300, 530);
+        AttentionCase.Result whole = test.Run(Path, 1, 64, test.Prefill(1000));
+        AttentionCase.Result pieces = test.Run(Path, 1, blockSize, test.Prefill(piece));
+        whole.AssertSameBits(pieces, $"pieces of {piece}, blocks of {blockSize}");
+    }
+
+    [Theory]
+    [InlineData(1, 64, 1)]
+    [InlineData(2, 128, 2)]
+    [InlineData(3, 256, 3)]
+    [InlineData(8, 64, 4)]
+    public void Attend_AnyBatchAndThreads_GivesTheSameBits(int threads, int blockSize, ulong seed)
+    {
+        using AttentionCase test = new(41, 4, 2, 10, null, 5, 64, 65, 128, 257, 290);
+        AttentionCase.Result alone = test.Run(Path, 1, 64, test.Prefill(1000));
+        AttentionCase.Result ragged = test.Run(Path, threads, blockSize, test.Ragged(seed, 30));
+        alone.AssertSameBits(ragged, $"{threads} threads, blocks of {blockSize}");
+    }
+
+    [Theory]
+    [InlineData(8)]
+    [InlineData(10)]
+    [InlineData(24)]
+    [InlineData(64)]
+    public void Attend_AnyPath_GivesTheSameBits(int dimension)
+    {
+        using AttentionCase test = new(51, 4, 2, dimension, 1.7f, 1, 66, 270);
+        AttentionCase.Result scalar = test.Run(KernelPath.Scalar, 1, 64, test.Prefill(1000));
+        AttentionCase.Result here = test.Run(Path, 1, 64, test.Prefill(1000));
+        scalar.AssertSameBits(here, $"{KernelPaths.Name(Path)} against scalar");
+    }
+
+    // A fork reads its parent's whole blocks and writes only blocks of its own.
+    [Fact]
+    public void Attend_SharedBlocks_EqualsOwnBlocks()
+    {
+        using AttentionCase test = new(61, 2, 1, 16, null, 130, 130);
+        (AttentionCase.Sequence parent, AttentionCase.Sequence fork) = (test.Sequences[0], test.Sequences[1]);
+        parent.Queries.AsSpan(0, 128 * test.QueryWidth).CopyTo(fork.Queries);
+        parent.Keys.AsSpan(0, 128 * test.KeyWidth).CopyTo(fork.Keys);
+        parent.Values.AsSpan(0, 128 * test.KeyWidth).CopyTo(fork.Values);
+        AttentionCase.Result own = test.Run(Path, 1, 64, test.Prefill(1000));
+        using KvStorage cache = AttentionCase.Garbage(new KvStorage(2, 1, 16, 4, 64), 4);
+        using Backend backend = CpuBackend.Create(Path, 2);
+        AttentionCase.Result shared = new(test);
+
+        test.Run(backend, cache, [(0, 0, 128)], _ => [2, 0, 3], shared);
+        for (int position = 0; position < 128; position++)
+        {
+            shared.Outputs[1][position] = shared.Outputs[0][position];
+            shared.Queries[1][position] = shared.Queries[0][position];
+            shared.Keys[1][position] = shared.Keys[0][position];
+            shared.Values[1][position] = shared.Values[0][position];
+        }
+
+        test.Run(backend, cache, [(1, 128, 2), (0, 128, 2)], s => s == 0 ? [2, 0, 3] : [2, 0, 1], shared);
+
+        own.AssertSameBits(shared, "shared blocks");
+    }
+
+    [Theory]
+    [InlineData(10, 64)]
+    [InlineData(16, 128)]
+    [InlineData(24, 256)]
+    public void PrepareAttention_AnyPosition_StoresKeysAndValuesWhereTheyBelong(int dimension, int blockSize)
+    {
+        using AttentionCase test = new(71, 4, 2, dimension, null, 300);
+        int blockCount = (300 + blockSize - 1) / blockSize;
+        using KvStorage cache = AttentionCase.Garbage(new KvStorage(2, 2, dimension, blockCount, blockSize), blockCount);
+        using Backend backend = CpuBackend.Create(Path, 2);
+        AttentionCase.Result result = new(test);
+
+        test.Run(backend, cache, [(0, 0, 300)], _ => [.. Enumerable.Range(0, blockCount).Reverse()], result);
+
+        for (int position = 0; position < blockCount * blockSize; position++)
+        {
+            int block = blockCount - 1 - position / blockSize, offset = position % blockSize;
+            for (int i = 0; i < test.KeyWidth; i++)
+            {
+                float* tile = cache.Keys(1, block, i / dimension) + offset / 16 * dimension * 16;
+                float key = tile[i % dimension * 16 + offset % 16];
+                float value = cache.Values(1, block, i / dimension)[offset * cache.ValueStride + i % dimension];
+                Bits.Equal(position < 300 ? result.Keys[0][position][i] : float.NaN, key, $"key {position}, {i}");
+                Bits.Equal(position < 300 ? result.Values[0][position][i] : float.NaN, value, $"value {position}, {i}");
+                Assert.True(float.IsNaN(cache.Keys(0, block, 0)[0]), "another layer was written");
+            }
+        }
+    }
+
+    private static void AssertPrepared(AttentionCase test, AttentionCase.Result result)
+    {
+        using Accuracy accuracy = new($"prepare {typeof(TLanes).Name}, D {test.Dimension}");
+        for (int s = 0; s < test.Sequences.Length; s++)
+        {
+            for (int p = 0; p < test.Sequences[s].Length; p++)
+            {
+                AssertRotated(test, test.Sequences[s].Query(test, p), test.QueryGain, p, result.Queries[s][p], accuracy);
+                AssertRotated(test, test.Sequences[s].Key(test, p), test.KeyGain, p, result.Keys[s][p], accuracy);
+                float clip = test.Clip ?? float.PositiveInfinity;
+                float[] value = [.. test.Sequences[s].Value(test, p).ToArray().Select(v => Math.Clamp(v, -clip, clip))];
+                Bits.Equal(value, result.Values[s][p], $"value {p}");
+            }
+        }
+    }
+
+    // The norm's error e passes the clamp unchanged. The rotation a cos − b sin adds, relative to |a cos| + |b sin|: one rounding in each
+    // table entry, one in the product that is rounded by itself, one in the sum.
+    private static void AssertRotated(AttentionCase test, ReadOnlySpan<float> raw, float[] gain, int position, float[] actual, Accuracy accuracy)
+    {
+        double[] exact = Reference.RmsNorm(raw, gain, AttentionCase.Epsilon);
+        double e = NormsTests<TLanes>.Relative(raw.Length) + Tolerance.Gamma(3);
+        double clip = test.Clip ?? double.PositiveInfinity;
+        for (int i = 0; i < exact.Length; i++)
+        {
+            exact[i] = Math.Clamp(exact[i], -clip, clip);
+        }
+
+        double[] size = [.. exact.Select(Math.Abs)];
+        int half = test.Dimension / 2;
+        for (int head = 0; head < exact.Length; head += test.Dimension)
+        {
+            Reference.Rotate(exact.AsSpan(head, test.Dimension), test.Frequencies, position);
+            for (int j = 0; j < test.Dimension; j++)
+            {
+                double angle = position * test.Frequencies[j % half];
+                double cosine = Math.Abs(Math.Cos(angle)), sine = Math.Abs(Math.Sin(angle));
+                double terms = size[head + j] * cosine + size[head + (j + half) % test.Dimension] * sine;
+                accuracy.Check(actual[head + j], exact[head + j], e * terms, $"position {position}, value {head + j}");
+            }
+        }
+    }
+
+    private static void AssertAttended(AttentionCase test, AttentionCase.Result result)
+    {
+        using Accuracy accuracy = new($"attend {typeof(TLanes).Name}, D {test.Dimension}");
+        int dimension = test.Dimension, group = test.Heads / test.KeyHeads;
+        for (int s = 0; s < test.Sequences.Length; s++)
+        {
+            for (int p = 0; p < test.Sequences[s].Length; p++)
+            {
+                ArraySegment<float[]> keys = new(result.Keys[s], 0, p + 1), values = new(result.Values[s], 0, p + 1);
+                for (int head = 0; head < test.Heads; head++)
+                {
+                    ReadOnlySpan<float> query = result.Queries[s][p].AsSpan(head * dimension, dimension);
+                    int offset = head / group * dimension;
+                    double[] exact = Reference.Attend(query, keys, values, offset);
+                    double allowed = Allowed(query, keys, values, offset);
+                    for (int d = 0; d < dimension; d++)
+                    {
+                        accuracy.Check(result.Outputs[s][p][head * dimension + d], exact[d], allowed, $"sequence {s}, position {p}, value {head}, {d}");
+                    }
+                }
+            }
+        }
+    }
+
+    // A score is off by at most γ(D + 3) Σ|q k| / sqrt(D): D fused steps, the factor's 2 roundings, its product. Before each exponential
+    // one subtraction rounds (u times the range of scores); every merge of chunks repeats both and multiplies. So every weight is
+    // right to a factor e^±w, numerator and denominator alike, and the two sums and the division add their own roundings. The largest
+    // |v| stands for the weighted mean of |v|.
+    private static double Allowed(ReadOnlySpan<float> query, ArraySegment<float[]> keys, ArraySegment<float[]> values, int offset)
+    {
+        int dimension = query.Length, chunks = (keys.Count + 255) / 256;
+        double score = 0, value = 0;
+        for (int i = 0; i < keys.Count; i++)
+        {
+            score = Math.Max(score, Reference.AbsoluteDot(keys[i].AsSpan(offset, dimension), query) / Math.Sqrt(dimension));
+            for (int d = 0; d < dimension; d++)
+            {
+                value = Math.Max(value, Math.Abs(values[i][offset + d]));
+            }
+        }
+
+        double w = Tolerance.Gamma(dimension + 3) * score + chunks * (Tolerance.Exp + Tolerance.U * 2 * score + 2 * Tolerance.U);
+        double sums = Tolerance.Gamma(Math.Min(keys.Count, 256) + 2 * chunks) + Tolerance.Gamma(20 + 2 * chunks) + Tolerance.U;
+        return (Math.Exp(2 * w) - 1 + sums) * 1.0001 * value;
+    }
+}
