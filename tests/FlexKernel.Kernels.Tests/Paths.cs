@@ -22,6 +22,6 @@ internal static class Paths
         where TLanes : struct, ILanes<TLanes>
     {
         KernelPath path = Of<TLanes>();
-        Assert.SkipUnless(KernelPaths.IsSupported(path), $"this machine has {KernelPaths.Describe()}, which the path {KernelPaths.Name(path)} needs more than");
+        Assert.SkipUnless(KernelPaths.IsSupported(path), $"the path {KernelPaths.Name(path)} needs more than this machine has ({KernelPaths.Describe()})");
     }
 }
