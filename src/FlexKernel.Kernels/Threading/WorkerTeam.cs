@@ -175,7 +175,7 @@ public sealed class WorkerTeam : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void PauseOrYield(int spins)
     {
-        if ((spins >= SpinsBeforeYield || _crowded) && spins % SpinsBetweenYields == 0)
+        if (_crowded || (spins >= SpinsBeforeYield && spins % SpinsBetweenYields == 0))
         {
             Thread.Yield();
         }
