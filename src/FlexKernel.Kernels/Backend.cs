@@ -26,6 +26,16 @@ public abstract class Backend : IDisposable
     /// <summary>What runs, for a person: path and threads.</summary>
     public abstract string Description { get; }
 
+    /// <summary>Makes zeroed activations where this backend computes.</summary>
+    /// <param name="rows">The largest number of rows.</param>
+    /// <param name="columns">Values per row.</param>
+    public virtual Activations CreateActivations(int rows, int columns) => new(rows, columns);
+
+    /// <summary>Makes the key/value cache where this backend computes.</summary>
+    /// <inheritdoc cref="KvStorage(int, int, int, int, int)"/>
+    public virtual KvStorage CreateKvStorage(int layers, int heads, int headDimension, int blocks, int blockSize) =>
+        new(layers, heads, headDimension, blocks, blockSize);
+
     /// <summary>destination[i] = row tokens[i] of the table.</summary>
     public abstract void Embed(PackedMatrix table, ReadOnlySpan<int> tokens, Activations destination);
 

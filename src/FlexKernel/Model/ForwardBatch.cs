@@ -21,13 +21,13 @@ public sealed class ForwardBatch : IDisposable
 {
     private readonly List<(Sequence Sequence, int Tokens)> _added = [];
     private readonly int[] _logitRows;
+    private readonly Backend _backend;
     private Activations? _logits;
     private Activations? _hidden;
 
-    /// <summary>Makes an empty batch.</summary>
-    /// <param name="capacity">The largest number of tokens of one pass.</param>
-    public ForwardBatch(int capacity)
+    internal ForwardBatch(int capacity, Backend backend)
     {
+        _backend = backend;
         Rows = new RaggedBatch(capacity);
         _logitRows = new int[capacity];
     }
@@ -109,7 +109,7 @@ public sealed class ForwardBatch : IDisposable
         if (activations is null || activations.Rows < LogitCount || activations.Columns != columns)
         {
             activations?.Dispose();
-            activations = new Activations(Math.Max(LogitCount, 1), columns);
+            activations = _backend.CreateActivations(Math.Max(LogitCount, 1), columns);
         }
 
         return activations;

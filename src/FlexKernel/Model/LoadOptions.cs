@@ -31,8 +31,8 @@ public sealed record LoadOptions
     /// <summary>Whether a NaN or an infinity among the weights is an error; on by default.</summary>
     public bool RejectNonFinite { get; init; } = true;
 
-    /// <summary>Called with the name and lower-case hexadecimal SHA-256 of every weight file; null: files are not digested.</summary>
-    public Action<string, string>? OnSha256 { get; init; }
+    /// <summary>Whether every weight file is digested while it is read, see <see cref="ModelWeights.FileSha256"/>; on by default.</summary>
+    public bool ComputeSha256 { get; init; } = true;
 
     /// <summary>The most bytes that packed weights may take; 90 % of what the system says is available by default.</summary>
     public long? MemoryLimit { get; init; }

@@ -12,6 +12,7 @@ public sealed class ModelLoader
     private readonly Dictionary<TensorSlot, PackedMatrix> _matrices = [];
     private readonly Dictionary<TensorSlot, Activations> _vectors = [];
     private readonly List<IDisposable> _owned = [];
+    private readonly Dictionary<string, string> _digests = [];
     private readonly Dictionary<(int Layer, int Expert), LowRankWeights> _corrections = [];
 
     private ModelLoader(ModelDescription stored, LoadOptions options)
@@ -51,11 +52,14 @@ public sealed class ModelLoader
         TensorShape[] present = [.. files.Tensors.Select(t => new TensorShape(t.Entry.Name, t.Entry.Type.FormatName(), t.Entry.Shape))];
         TensorMap map = new TensorLayout(_stored).Resolve(present, directory);
         CheckMemory(files, map, directory);
-        CheckpointReadOptions reading = new() { RejectNonFinite = _options.RejectNonFinite, ComputeSha256 = _options.OnSha256 is not null };
+        CheckpointReadOptions reading = new() { RejectNonFinite = _options.RejectNonFinite, ComputeSha256 = _options.ComputeSha256 };
         files.Load(entry => map.Slots.TryGetValue(entry.Name, out TensorSlot slot) ? Sink(entry, slot) : null, reading, progress, cancellationToken);
         foreach (SafetensorsFile file in files.Files)
         {
-            _options.OnSha256?.Invoke(Path.GetFileName(file.Path), file.Sha256!);
+            if (file.Sha256 is { } digest)
+            {
+                _digests[Path.GetFileName(file.Path)] = digest;
+            }
         }
     }
 
@@ -161,7 +165,7 @@ public sealed class ModelLoader
         PackedMatrix head = _matrices.GetValueOrDefault(new TensorSlot(TensorRole.Head), embedding);
         LayerWeights[] layers = [.. Enumerable.Range(0, _stored.LayerCount).Select(layer => Layer(layer, description))];
         FreeUnused(layers);
-        return new ModelWeights(description, embedding, head, _vectors[new TensorSlot(TensorRole.FinalNorm)], layers, _owned);
+        return new ModelWeights(description, embedding, head, _vectors[new TensorSlot(TensorRole.FinalNorm)], layers, _owned) { FileSha256 = _digests };
     }
 
     // The factors of experts that were written out, unless others stand on them.

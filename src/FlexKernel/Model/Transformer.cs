@@ -37,19 +37,19 @@ public sealed class Transformer : IDisposable
         MaxBatchTokens = Math.Min(options.MaxBatchTokens, Math.Max(options.CacheTokens ?? ContextLength, 1));
 
         int blocks = ((options.CacheTokens ?? ContextLength) + options.BlockSize - 1) / options.BlockSize;
-        _cache = Own(new KvCache(new KvStorage(
+        _cache = Own(new KvCache(backend.CreateKvStorage(
             _description.LayerCount, _description.KeyValueHeadCount, _description.HeadDimension, blocks, options.BlockSize)));
         _rotary = Own(new RotaryTable(_description.Rope.InverseFrequencies(_description.HeadDimension), ContextLength));
-        _residual = Own(new Activations(MaxBatchTokens, _description.HiddenSize));
-        _normed = Own(new Activations(MaxBatchTokens, _description.HiddenSize));
-        _branch = Own(new Activations(MaxBatchTokens, _description.HiddenSize));
-        _queries = Own(new Activations(MaxBatchTokens, _description.QueryWidth));
-        _attended = Own(new Activations(MaxBatchTokens, _description.QueryWidth));
-        _keys = Own(new Activations(MaxBatchTokens, _description.KeyValueWidth));
-        _values = Own(new Activations(MaxBatchTokens, _description.KeyValueWidth));
+        _residual = Own(backend.CreateActivations(MaxBatchTokens, _description.HiddenSize));
+        _normed = Own(backend.CreateActivations(MaxBatchTokens, _description.HiddenSize));
+        _branch = Own(backend.CreateActivations(MaxBatchTokens, _description.HiddenSize));
+        _queries = Own(backend.CreateActivations(MaxBatchTokens, _description.QueryWidth));
+        _attended = Own(backend.CreateActivations(MaxBatchTokens, _description.QueryWidth));
+        _keys = Own(backend.CreateActivations(MaxBatchTokens, _description.KeyValueWidth));
+        _values = Own(backend.CreateActivations(MaxBatchTokens, _description.KeyValueWidth));
         if (_description.Mixture is { } mixture)
         {
-            _routerLogits = Own(new Activations(MaxBatchTokens, mixture.Count));
+            _routerLogits = Own(backend.CreateActivations(MaxBatchTokens, mixture.Count));
             _routing = new RoutingTable(MaxBatchTokens, mixture.Count);
         }
 
@@ -83,7 +83,7 @@ public sealed class Transformer : IDisposable
         new(_cache, ContextLength, Policy(selection, activeExperts));
 
     /// <summary>Makes a batch of the largest size this transformer takes.</summary>
-    public ForwardBatch CreateBatch() => new(MaxBatchTokens);
+    public ForwardBatch CreateBatch() => new(MaxBatchTokens, _backend);
 
     /// <summary>Runs all tokens of a batch: fills the cache, advances the sequences, leaves the wanted logits in the batch.</summary>
     /// <param name="batch">Tokens of any number of sequences, prefill and decode mixed.</param>
