@@ -1,0 +1,42 @@
+using System.CommandLine;
+using FlexKernel.Kernels;
+using FlexKernel.Model;
+
+namespace FlexKernel.Cli.Options;
+
+/// <summary>Which model to load and how to keep it.</summary>
+internal sealed class ModelOptions
+{
+    private readonly Option<string?> _model = CommonOptions.Model();
+    private readonly Option<WeightFormat?> _weights = CommonOptions.Weights();
+    private readonly Option<int?> _maxRank = OptionFactory.Value(
+        "--max-rank", "Cut every low-rank expert to this rank", "N", Parsers.Integer(1));
+
+    private readonly Option<int?> _context = OptionFactory.Value(
+        "--context", "Longest text in tokens, prompt included; the model's own limit by default", "N", Parsers.Integer(2));
+
+    private readonly EngineOptions _engine;
+
+    /// <summary>Adds the options to a verb.</summary>
+    public ModelOptions(Command command)
+    {
+        command.Add(_model);
+        command.Add(_context);
+        command.Add(_weights);
+        command.Add(_maxRank);
+        _engine = new EngineOptions(command);
+    }
+
+    /// <summary>The model directory.</summary>
+    /// <exception cref="CliException">It does not exist.</exception>
+    public string Directory(ParseResult parse) => ModelLocator.Find(parse.GetValue(_model));
+
+    /// <summary>How to load and run it.</summary>
+    public LanguageModelOptions Read(ParseResult parse) => new()
+    {
+        Threads = _engine.Threads(parse),
+        Path = _engine.Path(parse),
+        Loading = new LoadOptions { Weights = parse.GetValue(_weights), MaxRank = parse.GetValue(_maxRank) },
+        Transformer = new TransformerOptions { ContextLength = parse.GetValue(_context) },
+    };
+}
