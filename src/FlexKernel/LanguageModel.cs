@@ -79,6 +79,23 @@ public sealed class LanguageModel : IDisposable
         }
     }
 
+    /// <summary>The ids of a prompt, led by what the tokenizer's template puts before a text; an empty one begins as texts do.</summary>
+    /// <param name="prompt">The text; added tokens in it are parsed.</param>
+    /// <exception cref="ArgumentException">The prompt is empty, and the model names no token that begins a text.</exception>
+    public int[] EncodePrompt(string prompt)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        int[] ids = [.. Tokenizer.PrefixIds, .. Tokenizer.Encode(prompt)];
+        if (ids.Length > 0)
+        {
+            return ids;
+        }
+
+        int? first = Tokenizer.BosId ?? Description.BeginOfSequenceId ?? Tokenizer.EosId;
+        first ??= Description.EndOfSequenceIds.IsEmpty ? null : Description.EndOfSequenceIds[0];
+        return first is { } id ? [id] : throw new ArgumentException("The prompt is empty, and the model names no token that begins a text.", nameof(prompt));
+    }
+
     /// <summary>Starts a generation to be driven token by token.</summary>
     /// <param name="prompt">Token ids; at least one.</param>
     /// <param name="options">What is asked for.</param>
@@ -92,8 +109,7 @@ public sealed class LanguageModel : IDisposable
     public IAsyncEnumerable<GenerationUpdate> GenerateAsync(
         string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(prompt);
-        return GenerateAsync(Tokenizer.Encode(prompt), options, cancellationToken);
+        return GenerateAsync(EncodePrompt(prompt), options, cancellationToken);
     }
 
     /// <summary>Writes a continuation of tokens and streams it.</summary>

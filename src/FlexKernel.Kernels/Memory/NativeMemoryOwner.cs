@@ -2,11 +2,12 @@ using System.Runtime.InteropServices;
 
 namespace FlexKernel.Kernels;
 
-/// <summary>Zeroed, aligned memory outside the managed heap, freed once.</summary>
+/// <summary>Zeroed, aligned memory outside the managed heap, freed once. Pages that nobody touches take no memory.</summary>
 internal sealed unsafe partial class NativeMemoryOwner : IDisposable
 {
     private const nuint PageSize = 2 << 20;
     private const int AdviseHugePages = 14;
+    private void* _block;
     private byte* _pointer;
 
     /// <summary>Allocates zeroed memory; large blocks are aligned to, and offered to the system for, 2 MiB pages.</summary>
@@ -19,14 +20,14 @@ internal sealed unsafe partial class NativeMemoryOwner : IDisposable
         nuint size = (nuint)Math.Max(byteCount, 1);
         bool large = size >= 2 * PageSize;
         nuint alignment = large ? PageSize : 64;
-        _pointer = (byte*)NativeMemory.AlignedAlloc((size + alignment - 1) & ~(alignment - 1), alignment);
+        _block = NativeMemory.AllocZeroed(checked(size + alignment));
+        _pointer = (byte*)(((nuint)_block + alignment - 1) & ~(alignment - 1));
         if (large && OperatingSystem.IsLinux())
         {
             // Best effort: 2 to 10 % more bandwidth where the system grants it.
             _ = Advise(_pointer, size & ~(PageSize - 1), AdviseHugePages);
         }
 
-        NativeMemory.Clear(_pointer, size);
         GC.AddMemoryPressure(Math.Max(byteCount, 1));
     }
 
@@ -44,9 +45,10 @@ internal sealed unsafe partial class NativeMemoryOwner : IDisposable
 
     private void Release()
     {
-        if (_pointer != null)
+        if (_block != null)
         {
-            NativeMemory.AlignedFree(_pointer);
+            NativeMemory.Free(_block);
+            _block = null;
             _pointer = null;
             GC.RemoveMemoryPressure(Math.Max(ByteCount, 1));
         }

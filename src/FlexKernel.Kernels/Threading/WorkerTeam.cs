@@ -4,22 +4,24 @@ using System.Runtime.Intrinsics.X86;
 
 namespace FlexKernel.Kernels;
 
-/// <summary>A part of a parallel region: worker <paramref name="worker"/> of <paramref name="workers"/> does its fixed share.</summary>
+/// <summary>A share of a parallel region: share <paramref name="worker"/> of <paramref name="workers"/>, each run exactly once.</summary>
 public delegate void ParallelPart(int worker, int workers);
 
 /// <summary>
-/// Fixed threads that run one parallel region after the other; the caller is worker 0 and takes part.
+/// Fixed threads that run one parallel region after the other; the caller takes part.
 /// </summary>
 /// <remarks>
-/// Idle workers spin for some microseconds, so that successive regions start at once, and then sleep. Whoever waits, for a region or for
-/// its end, yields its core after a short spin: with more runnable threads than cores the one that is waited for must be able to run.
-/// Regions do not nest and come from one caller at a time.
+/// A region has as many shares as there are workers. Threads claim shares: a thread that the system does not let run holds nobody up, since
+/// the caller does what is left. Idle threads spin for some microseconds, so that successive regions start at once, and then sleep. Whoever
+/// waits, for a region or for its end, yields its core after a short spin: with more runnable threads than cores the one that is waited for
+/// must be able to run. Regions do not nest and come from one caller at a time.
 /// </remarks>
 public sealed class WorkerTeam : IDisposable
 {
     private const int SpinsBeforeSleep = 4000;
     private const int SpinsBeforeYield = 400;
     private const int SpinsBetweenYields = 16;
+    private const int EpochShift = 32;
 
     private readonly Thread[] _threads;
     private readonly object _sleep = new();
@@ -39,11 +41,11 @@ public sealed class WorkerTeam : IDisposable
 
         // With more workers than processors, whoever spins holds back the one it waits for.
         _crowded = workers > Environment.ProcessorCount;
+        _counters.Claims = workers;
         _threads = new Thread[workers - 1];
         for (int i = 0; i < _threads.Length; i++)
         {
-            int worker = i + 1;
-            _threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"FlexKernel worker {worker}" };
+            _threads[i] = new Thread(Work) { IsBackground = true, Name = $"FlexKernel worker {i + 1}" };
             _threads[i].Start();
         }
     }
@@ -69,21 +71,14 @@ public sealed class WorkerTeam : IDisposable
         _part = part;
         _failure = null;
         Volatile.Write(ref _counters.Done, 0);
-        Interlocked.Increment(ref _counters.Epoch);
-        if (Volatile.Read(ref _sleepers) > 0)
-        {
-            lock (_sleep)
-            {
-                Monitor.PulseAll(_sleep);
-            }
-        }
-
+        BeginEpoch(firstShare: 1);
         try
         {
             part(0, Workers);
         }
         finally
         {
+            RunUnclaimed();
             WaitForOthers();
         }
 
@@ -102,11 +97,7 @@ public sealed class WorkerTeam : IDisposable
         }
 
         _stop = true;
-        Interlocked.Increment(ref _counters.Epoch);
-        lock (_sleep)
-        {
-            Monitor.PulseAll(_sleep);
-        }
+        BeginEpoch(firstShare: Workers);
 
         foreach (Thread thread in _threads)
         {
@@ -114,29 +105,27 @@ public sealed class WorkerTeam : IDisposable
         }
     }
 
-    private void WaitForOthers()
+    // Publishes epoch and unclaimed shares in one word, so that a claim made for one region cannot count in the next.
+    private void BeginEpoch(int firstShare)
     {
-        for (int spins = 0; Volatile.Read(ref _counters.Done) != _threads.Length; spins++)
+        long epoch = (Volatile.Read(ref _counters.Claims) >> EpochShift) + 1;
+        Interlocked.Exchange(ref _counters.Claims, (epoch << EpochShift) | (uint)firstShare);
+        if (Volatile.Read(ref _sleepers) > 0)
         {
-            PauseOrYield(spins);
+            lock (_sleep)
+            {
+                Monitor.PulseAll(_sleep);
+            }
         }
     }
 
-    private void Work(int worker)
+    private void RunUnclaimed()
     {
-        int seen = 0;
-        while (true)
+        while (TryClaim(out int share))
         {
-            WaitForRegion(seen);
-            seen++;
-            if (_stop)
-            {
-                return;
-            }
-
             try
             {
-                _part!(worker, Workers);
+                _part!(share, Workers);
             }
             catch (Exception e)
             {
@@ -147,13 +136,53 @@ public sealed class WorkerTeam : IDisposable
         }
     }
 
-    private void WaitForRegion(int seen)
+    private bool TryClaim(out int share)
+    {
+        long claims = Volatile.Read(ref _counters.Claims);
+        while ((share = (int)(uint)claims) < Workers)
+        {
+            long found = Interlocked.CompareExchange(ref _counters.Claims, claims + 1, claims);
+            if (found == claims)
+            {
+                return true;
+            }
+
+            claims = found;
+        }
+
+        return false;
+    }
+
+    private void WaitForOthers()
+    {
+        for (int spins = 0; Volatile.Read(ref _counters.Done) != _threads.Length; spins++)
+        {
+            PauseOrYield(spins);
+        }
+    }
+
+    private void Work()
+    {
+        long seen = 0;
+        while (true)
+        {
+            seen = WaitForEpochAfter(seen);
+            if (_stop)
+            {
+                return;
+            }
+
+            RunUnclaimed();
+        }
+    }
+
+    private long WaitForEpochAfter(long seen)
     {
         for (int spins = 0; spins < SpinsBeforeSleep; spins++)
         {
-            if (Volatile.Read(ref _counters.Epoch) != seen)
+            if (Epoch != seen)
             {
-                return;
+                return Epoch;
             }
 
             PauseOrYield(spins);
@@ -163,14 +192,17 @@ public sealed class WorkerTeam : IDisposable
         {
             // Counted before the epoch is read again: the caller either sees the sleeper or this thread sees the new epoch.
             Interlocked.Increment(ref _sleepers);
-            while (Volatile.Read(ref _counters.Epoch) == seen)
+            while (Epoch == seen)
             {
                 Monitor.Wait(_sleep);
             }
 
             Interlocked.Decrement(ref _sleepers);
+            return Epoch;
         }
     }
+
+    private long Epoch => Volatile.Read(ref _counters.Claims) >> EpochShift;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void PauseOrYield(int spins)
@@ -193,8 +225,9 @@ public sealed class WorkerTeam : IDisposable
     [StructLayout(LayoutKind.Explicit, Size = 384)]
     private struct Counters
     {
+        // The region's number in the upper half, the next unclaimed share in the lower.
         [FieldOffset(128)]
-        public int Epoch;
+        public long Claims;
 
         [FieldOffset(256)]
         public int Done;

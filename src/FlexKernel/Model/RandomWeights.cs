@@ -9,9 +9,23 @@ public static class RandomWeights
     /// <param name="description">Its shape.</param>
     /// <param name="format">How its matrices are kept.</param>
     /// <param name="seed">The same seed gives the same weights.</param>
-    public static ModelWeights Create(ModelDescription description, WeightFormat format, ulong seed = 1)
+    /// <param name="cancellationToken">Stops between two matrices.</param>
+    public static ModelWeights Create(ModelDescription description, WeightFormat format, ulong seed = 1, CancellationToken cancellationToken = default)
     {
-        Maker maker = new(format, seed);
+        Maker maker = new(format, seed, cancellationToken);
+        try
+        {
+            return Create(description, maker);
+        }
+        catch
+        {
+            maker.Owned.ForEach(o => o.Dispose());
+            throw;
+        }
+    }
+
+    private static ModelWeights Create(ModelDescription description, Maker maker)
+    {
         int d = description.HiddenSize, h = description.IntermediateSize;
         PackedMatrix embedding = maker.Matrix(description.VocabularySize, d);
         PackedMatrix head = description.TieEmbeddings ? embedding : maker.Matrix(description.VocabularySize, d);
@@ -53,7 +67,7 @@ public static class RandomWeights
             expert.IsFull ? [] : Chain(mixture.Experts[expert.Base]).Append(expert.Index);
     }
 
-    private sealed class Maker(WeightFormat format, ulong seed)
+    private sealed class Maker(WeightFormat format, ulong seed, CancellationToken cancellationToken)
     {
         private ulong _state = (seed * 0x9E3779B97F4A7C15) | 1;
 
@@ -61,6 +75,7 @@ public static class RandomWeights
 
         public PackedMatrix Matrix(int rows, int columns)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             PackedMatrix matrix = new(rows, columns, format);
             Owned.Add(matrix);
             float[] row = new float[columns];

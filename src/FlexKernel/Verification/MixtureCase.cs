@@ -23,13 +23,7 @@ internal sealed class MixtureCase(string directory) : VerificationCase(directory
     public static bool IsAt(string directory)
     {
         string path = Path.Combine(directory, ExpectedFile);
-        if (!File.Exists(path) || !File.Exists(Path.Combine(directory, "config.json")))
-        {
-            return false;
-        }
-
-        using JsonDocument document = Json.Read(path);
-        return document.RootElement.TryGetProperty("greedy", out _) && document.RootElement.TryGetProperty("logits_ids", out _);
+        return File.Exists(path) && File.Exists(Path.Combine(directory, "config.json")) && Json.HasMembers(path, "greedy", "logits_ids");
     }
 
     private protected override void Compare(Comparison comparison, VerificationOptions options, CancellationToken cancellationToken)

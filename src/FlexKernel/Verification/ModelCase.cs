@@ -18,13 +18,7 @@ internal sealed class ModelCase(string directory) : VerificationCase(directory)
     public static bool IsAt(string directory)
     {
         string path = Path.Combine(directory, CaseFile);
-        if (!File.Exists(path) || !File.Exists(Path.Combine(directory, WeightFiles.ExpectedOutputsFileName)))
-        {
-            return false;
-        }
-
-        using JsonDocument document = Json.Read(path);
-        return document.RootElement.TryGetProperty("runs", out _) && document.RootElement.TryGetProperty("sequences", out _);
+        return File.Exists(path) && File.Exists(Path.Combine(directory, WeightFiles.ExpectedOutputsFileName)) && Json.HasMembers(path, "runs", "sequences");
     }
 
     private protected override void Compare(Comparison comparison, VerificationOptions options, CancellationToken cancellationToken)

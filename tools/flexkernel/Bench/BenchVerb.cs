@@ -137,7 +137,7 @@ internal sealed class BenchVerb : Verb
 
         if (directory is null)
         {
-            return Random(parse, shape ?? BenchShapes.Default, format ?? WeightFormat.BF16, active);
+            return Random(parse, shape ?? BenchShapes.Default, format ?? WeightFormat.BF16, active, cancellationToken);
         }
 
         string found = ModelLocator.Find(directory);
@@ -151,7 +151,7 @@ internal sealed class BenchVerb : Verb
         return new BenchModel(found, weights, active);
     }
 
-    private BenchModel Random(ParseResult parse, string shape, WeightFormat format, int? active)
+    private BenchModel Random(ParseResult parse, string shape, WeightFormat format, int? active, CancellationToken cancellationToken)
     {
         ModelDescription description = BenchShapes.Find(shape);
         BenchModel.Resolve(description, active);
@@ -163,7 +163,7 @@ internal sealed class BenchVerb : Verb
         }
 
         Tell(parse, $"{shape}: making {Amounts.Bytes(bytes)} of random weights");
-        return new BenchModel(shape, RandomWeights.Create(description, format), active);
+        return new BenchModel(shape, RandomWeights.Create(description, format, cancellationToken: cancellationToken), active);
     }
 
     private void Tell(ParseResult parse, string step)

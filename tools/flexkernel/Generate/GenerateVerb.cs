@@ -86,7 +86,7 @@ internal sealed class GenerateVerb : Verb
         double loadSeconds,
         CancellationToken cancellationToken)
     {
-        using Generator generator = model.Start(PromptSource.Encode(prompt, model.Tokenizer, model.Description), options);
+        using Generator generator = model.Start(model.EncodePrompt(prompt), options);
         report.Begin(prompt);
         long start = Stopwatch.GetTimestamp();
         double firstSeconds = 0;

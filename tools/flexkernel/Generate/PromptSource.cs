@@ -1,7 +1,5 @@
 using System.CommandLine;
 using FlexKernel.Cli.Options;
-using FlexKernel.Model;
-using FlexKernel.Text;
 
 namespace FlexKernel.Cli.Generate;
 
@@ -48,23 +46,6 @@ internal sealed class PromptSource
 
         string piped = await terminal.ReadAllAsync(cancellationToken);
         return piped.Length > 0 ? WithoutLastBreak(piped) : throw CliException.Usage(Missing);
-    }
-
-    /// <summary>The ids of a prompt, led by what the tokenizer's template puts before a text; an empty one begins as texts do.</summary>
-    /// <exception cref="CliException">The prompt is empty and nothing says how a text begins.</exception>
-    public static int[] Encode(string prompt, ByteLevelBpeTokenizer tokenizer, ModelDescription description)
-    {
-        int[] ids = [.. tokenizer.PrefixIds, .. tokenizer.Encode(prompt)];
-        if (ids.Length > 0)
-        {
-            return ids;
-        }
-
-        int? first = tokenizer.BosId ?? description.BeginOfSequenceId ?? tokenizer.EosId;
-        first ??= description.EndOfSequenceIds.IsEmpty ? null : description.EndOfSequenceIds[0];
-        return first is { } id
-            ? [id]
-            : throw CliException.Usage("the prompt is empty, and the model names no token that begins a text");
     }
 
     // Editors and echo end a text with a line break that its author did not mean.
