@@ -226,7 +226,7 @@ public sealed class WeightFilesTests
     [Fact]
     public void Open_FiveShardReferenceModel_MatchesItsIndex()
     {
-        using WeightFiles weights = WeightFiles.Open(TestData.Large("golden/models/flexolmo-e7-allk"));
+        using WeightFiles weights = WeightFiles.Open(TestData.Fixture("models/flexolmo-e7-allk"));
         Assert.Equal((5, 647360L), (weights.Files.Count, weights.TensorBytes));
     }
 

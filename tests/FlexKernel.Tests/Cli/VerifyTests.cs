@@ -9,7 +9,7 @@ public sealed class VerifyTests
     [Fact]
     public async Task SoundCase_Passes()
     {
-        CliRun run = await CliRun.Of("verify", TestData.Large("golden/models/olmo2"), "--threads", "1");
+        CliRun run = await CliRun.Of("verify", TestData.Fixture("models/olmo2"), "--threads", "1");
 
         string[] lines = run.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(ExitCode.Ok, run.ExitCode);
@@ -20,7 +20,7 @@ public sealed class VerifyTests
     [Fact]
     public async Task CorruptedCase_FailsWithAReasonBelowIt()
     {
-        string copy = Copy(TestData.Large("golden/models/olmo2"));
+        string copy = Copy(TestData.Fixture("models/olmo2"));
         using (FileStream expected = File.Open(Path.Combine(copy, "expected.safetensors"), FileMode.Open))
         {
             // The sign of a value at the end of the file.

@@ -14,7 +14,7 @@ public sealed class TensorLayoutTests
     [MemberData(nameof(Checkpoints))]
     public void Resolve_GoldenCheckpoint_AcceptsEveryTensor(string name)
     {
-        string folder = TestData.Large(name == "tiny-mixture" ? "golden/tiny-mixture" : $"golden/models/{name}");
+        string folder = name == "tiny-mixture" ? TestData.Repository("models") : TestData.Fixture($"models/{name}");
         List<TensorShape> headers = SafetensorsHeader.ReadFolder(folder);
         TensorLayout layout = new(ModelFixtures.Read(name));
 
@@ -28,7 +28,7 @@ public sealed class TensorLayoutTests
     [MemberData(nameof(StatedCases))]
     public void ElementCount_GoldenCase_EqualsItsStatedParameterCount(string name)
     {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllText(TestData.Large($"golden/models/{name}/case.json")));
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllText(TestData.Fixture($"models/{name}/case.json")));
         long expected = document.RootElement.GetProperty("storage").GetProperty("parameters").GetInt64();
 
         Assert.Equal(expected, new TensorLayout(ModelFixtures.Read(name)).Tensors.Sum(t => t.ElementCount));
