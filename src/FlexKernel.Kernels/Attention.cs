@@ -13,7 +13,7 @@ internal sealed unsafe class Attention<TLanes> : IDisposable
     private const int GroupPositions = TilesAtOnce * KvStorage.TilePositions;
 
     private readonly WorkerTeam _team;
-    private readonly Arena[] _scratch;
+    private readonly WorkerArenas _scratch;
     private readonly ParallelPart _preparePart;
     private readonly ParallelPart _attendPart;
     private RaggedBatch _batch = null!;
@@ -27,11 +27,7 @@ internal sealed unsafe class Attention<TLanes> : IDisposable
         _team = team;
         _preparePart = PreparePart;
         _attendPart = AttendPart;
-        _scratch = new Arena[team.Workers];
-        for (int i = 0; i < _scratch.Length; i++)
-        {
-            _scratch[i] = new Arena();
-        }
+        _scratch = new WorkerArenas(team.Workers);
     }
 
     /// <summary>See <see cref="Backend.PrepareAttention"/>.</summary>
@@ -58,13 +54,7 @@ internal sealed unsafe class Attention<TLanes> : IDisposable
         _team.Run(_attendPart);
     }
 
-    public void Dispose()
-    {
-        foreach (Arena arena in _scratch)
-        {
-            arena.Dispose();
-        }
-    }
+    public void Dispose() => _scratch.Dispose();
 
     private static void CheckPositions(RaggedBatch batch, KvStorage cache, int positions)
     {

@@ -9,7 +9,7 @@ namespace FlexKernel.Kernels;
 /// Rows are grouped by root, and within a root by expert, both in ascending index, so that a row's sums have one order whatever else is
 /// in the batch. Four regions: products of x; silu and accumulation, panel by panel; A of the down projection; the down projections.
 /// </remarks>
-internal sealed unsafe class FeedForward<TLanes> : IDisposable
+internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
     where TLanes : struct, ILanes<TLanes>
 {
     private const int PanelRows = PackedMatrix.PanelRows;
@@ -17,7 +17,7 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
     private readonly WorkerTeam _team;
     private readonly ProductRegion<TLanes> _region;
     private readonly Arena _arena;
-    private readonly Arena[] _scratch;
+    private readonly WorkerArenas _scratch;
     private readonly ParallelPart _activatePart;
     private readonly ParallelPart _downPart;
     private readonly List<Member> _members = [];
@@ -34,11 +34,7 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
         _arena = arena;
         _activatePart = ActivatePart;
         _downPart = DownPart;
-        _scratch = new Arena[team.Workers];
-        for (int i = 0; i < _scratch.Length; i++)
-        {
-            _scratch[i] = new Arena();
-        }
+        _scratch = new WorkerArenas(team.Workers);
     }
 
     /// <summary>See <see cref="Backend.FeedForward"/>.</summary>
@@ -76,13 +72,7 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
         _team.Run(_downPart);
     }
 
-    public void Dispose()
-    {
-        foreach (Arena arena in _scratch)
-        {
-            arena.Dispose();
-        }
-    }
+    public void Dispose() => _scratch.Dispose();
 
     private static Span<T> Span<T>(List<T> list) => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(list);
 
@@ -90,102 +80,6 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
 
     private PackedRows Pack(float* x, int stride, int* index, int rows, int columns) =>
         _region.Pack(x, stride, index, rows, columns, rows == 1 ? null : _arena.Take<float>(PackedRows.Size(rows, columns)));
-
-    // Lists, for every expert that some row chose, its rows and weights; for every root, the union of its experts' rows.
-    private void GroupRows(int rows, RoutingTable? routing)
-    {
-        int experts = _weights.Experts.Length;
-        int* counts = _arena.Take<int>(experts);
-        new Span<int>(counts, experts).Clear();
-        for (int row = 0; row < rows; row++)
-        {
-            foreach (int expert in Chosen(routing, row))
-            {
-                if (expert >= experts)
-                {
-                    throw new ArgumentException($"Row {row} is routed to expert {expert}; the layer has {experts}.", nameof(routing));
-                }
-
-                counts[expert]++;
-            }
-        }
-
-        for (int root = 0; root < _weights.Roots.Length; root++)
-        {
-            int firstMember = _members.Count;
-            for (int expert = 0; expert < experts; expert++)
-            {
-                ExpertWeights weights = _weights.Experts[expert];
-                if (weights.Root == root && counts[expert] > 0)
-                {
-                    _members.Add(new Member(expert, _corrections.Count, weights.Corrections.Length, counts[expert])
-                    {
-                        Rows = _arena.Take<int>(counts[expert]),
-                        GroupRows = _arena.Take<int>(counts[expert]),
-                        Weights = _arena.Take<float>(counts[expert]),
-                    });
-                    foreach (LowRankWeights correction in weights.Corrections)
-                    {
-                        _corrections.Add(new Correction(correction));
-                    }
-                }
-            }
-
-            if (_members.Count > firstMember)
-            {
-                AddGroup(root, firstMember, rows, routing);
-            }
-        }
-    }
-
-    private void AddGroup(int root, int firstMember, int rows, RoutingTable? routing)
-    {
-        int* groupRows = _arena.Take<int>(rows);
-        float* groupWeights = _arena.Take<float>(rows);
-        Span<Member> members = Span(_members)[firstMember..];
-        int* filled = _arena.Take<int>(members.Length);
-        new Span<int>(filled, members.Length).Clear();
-        int count = 0;
-        for (int row = 0; row < rows; row++)
-        {
-            bool any = false;
-            float sum = 0;
-            ReadOnlySpan<int> chosen = Chosen(routing, row);
-            for (int i = 0; i < chosen.Length; i++)
-            {
-                float weight = routing is null ? 1f : routing.Weights(row)[i];
-                for (int m = 0; m < members.Length; m++)
-                {
-                    if (members[m].Expert == chosen[i])
-                    {
-                        int n = filled[m]++;
-                        members[m].Rows[n] = row;
-                        members[m].GroupRows[n] = count;
-                        members[m].Weights[n] = weight;
-                        sum += weight;
-                        any = true;
-                    }
-                }
-            }
-
-            if (any)
-            {
-                groupWeights[count] = sum;
-                groupRows[count++] = row;
-            }
-        }
-
-        int inner = Padded(_weights.InnerSize);
-        _groups.Add(new Group(root, firstMember, members.Length, count)
-        {
-            Rows = groupRows,
-            WeightSums = groupWeights,
-            Gate = _arena.Take<float>((long)count * inner),
-            Up = _arena.Take<float>((long)count * inner),
-        });
-    }
-
-    private static ReadOnlySpan<int> Chosen(RoutingTable? routing, int row) => routing is null ? [0] : routing.Experts(row);
 
     private void QueueInputProducts()
     {
@@ -433,57 +327,4 @@ internal sealed unsafe class FeedForward<TLanes> : IDisposable
     }
 
     private Span<Correction> CorrectionsOf(in Member member) => Span(_corrections).Slice(member.FirstCorrection, member.CorrectionCount);
-
-    // The most that a pass over these rows can take: every chosen expert's rows, every root's rows, every rank.
-    private static long ArenaSize(int rows, FeedForwardWeights weights, RoutingTable? routing)
-    {
-        int active = routing is null ? 1 : routing.ActiveExperts;
-        int experts = weights.Experts.Length;
-        long inner = Padded(weights.InnerSize), hidden = Padded(weights.HiddenSize);
-        long slots = Math.Min((long)rows * active, (long)rows * experts), members = Math.Min(experts, slots);
-        long groups = Math.Min(weights.Roots.Length, members), groupSlots = Math.Min(slots, (long)rows * groups);
-        long maxRanks = 0, maxChain = 0;
-        foreach (ExpertWeights expert in weights.Experts)
-        {
-            long ranks = 0;
-            foreach (LowRankWeights c in expert.Corrections)
-            {
-                ranks += Padded(c.GateA.Rows) + Padded(c.UpA.Rows) + Padded(c.DownA.Rows);
-            }
-
-            maxRanks = Math.Max(maxRanks, ranks);
-            maxChain = Math.Max(maxChain, expert.Corrections.Length);
-        }
-
-        long floats = groupSlots * (hidden + 3 * inner) + (maxRanks > 0 ? slots * (hidden + 2 * inner + 2 * maxRanks) : 0);
-        long ints = experts + 3 * slots + 2 * groups * rows + members;
-        long pieces = 4 + groups * 9 + members * (8 + 6 * maxChain);
-        return (floats + ints) * sizeof(float) + pieces * Arena.Size<byte>(1);
-    }
-
-    // The rows of one root: those of all its chosen experts, ascending.
-    private struct Group(int root, int firstMember, int memberCount, int count)
-    {
-        public readonly int Root = root, FirstMember = firstMember, MemberCount = memberCount, Count = count;
-        public int* Rows;
-        public float* WeightSums, Gate, Up;
-        public PackedRows X, Sum;
-    }
-
-    // One chosen expert: its rows in the batch, the same rows within its root's, and their routing weights.
-    private struct Member(int expert, int firstCorrection, int correctionCount, int count)
-    {
-        public readonly int Expert = expert, FirstCorrection = firstCorrection, CorrectionCount = correctionCount, Count = count;
-        public int* Rows, GroupRows;
-        public float* Weights, Inner;
-        public PackedRows X, PackedInner;
-    }
-
-    // One link of a chosen expert's chain: A x, A h and their packed forms.
-    private struct Correction(LowRankWeights weights)
-    {
-        public readonly LowRankWeights Weights = weights;
-        public float* Gate, Up, Down;
-        public PackedRows PackedGate, PackedUp, PackedDown;
-    }
 }

@@ -8,7 +8,7 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
     private const int PanelReadCost = 4;
 
     private readonly WorkerTeam _team;
-    private readonly Arena[] _scratch;
+    private readonly WorkerArenas _scratch;
     private readonly ParallelPart _packPart;
     private readonly ParallelPart _multiplyPart;
     private readonly List<Packing> _packings = [];
@@ -19,12 +19,7 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
         _team = team;
         _packPart = PackPart;
         _multiplyPart = MultiplyPart;
-        _scratch = new Arena[team.Workers];
-        for (int i = 0; i < _scratch.Length; i++)
-        {
-            _scratch[i] = new Arena();
-            _scratch[i].Reset(Arena.Size<float>(Products.ScratchSize));
-        }
+        _scratch = new WorkerArenas(team.Workers);
     }
 
     /// <summary>Queues rows to be packed into <paramref name="data"/>; a single row is not copied.</summary>
@@ -68,13 +63,7 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        foreach (Arena arena in _scratch)
-        {
-            arena.Dispose();
-        }
-    }
+    public void Dispose() => _scratch.Dispose();
 
     // What failed must not run again with the next region: its pointers may be gone by then.
     private void Run<T>(ParallelPart part, List<T> queue)
@@ -107,7 +96,7 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
 
     private void MultiplyPart(int worker, int workers)
     {
-        _scratch[worker].Reset(0);
+        _scratch[worker].Reset(Arena.Size<float>(Products.ScratchSize));
         float* scratch = _scratch[worker].Take<float>(Products.ScratchSize);
         long total = 0;
         foreach (Product product in _products)

@@ -7,7 +7,6 @@ namespace FlexKernel.Verification;
 /// <summary>A model loaded for one comparison.</summary>
 internal sealed class LoadedModel : IDisposable
 {
-    private const int MaxBatchTokens = 256;
     private readonly ModelWeights _weights;
     private readonly Backend _backend;
     private readonly ForwardBatch _batch;
@@ -16,7 +15,9 @@ internal sealed class LoadedModel : IDisposable
     {
         _weights = ModelLoader.Load(directory, options);
         _backend = CpuBackend.Create(verification.Path, verification.Threads);
-        Transformer = new Transformer(_weights, _backend, new TransformerOptions { CacheTokens = cacheTokens, MaxBatchTokens = MaxBatchTokens });
+
+        // Whole sequences in one pass: an observer sees layer after layer of all tokens, as references are stored.
+        Transformer = new Transformer(_weights, _backend, new TransformerOptions { CacheTokens = cacheTokens, MaxBatchTokens = cacheTokens });
         _batch = Transformer.CreateBatch();
     }
 
@@ -27,17 +28,12 @@ internal sealed class LoadedModel : IDisposable
     /// <summary>Runs the next tokens of a sequence and hands every wanted row of logits to <paramref name="onLogits"/>.</summary>
     public void Run(Sequence sequence, ReadOnlySpan<int> tokens, LogitRows rows, IForwardObserver? observer, Action<ReadOnlySpan<float>> onLogits)
     {
-        for (int begin = 0; begin < tokens.Length; begin += MaxBatchTokens)
+        _batch.Clear();
+        _batch.Add(sequence, tokens, rows);
+        Transformer.Forward(_batch, observer);
+        for (int row = 0; row < _batch.LogitCount; row++)
         {
-            ReadOnlySpan<int> piece = tokens[begin..Math.Min(begin + MaxBatchTokens, tokens.Length)];
-            bool last = begin + piece.Length == tokens.Length;
-            _batch.Clear();
-            _batch.Add(sequence, piece, rows == LogitRows.Last && !last ? LogitRows.None : rows);
-            Transformer.Forward(_batch, observer);
-            for (int row = 0; row < _batch.LogitCount; row++)
-            {
-                onLogits(_batch.Logits(row));
-            }
+            onLogits(_batch.Logits(row));
         }
     }
 
