@@ -43,6 +43,12 @@ internal static unsafe class Probe<TLanes>
     {
         using WorkerTeam team = new(threads);
         using NativeMemoryOwner memory = new(byteCount);
+
+        // Pages that were never written are all the same one, which stays in the cache.
+        for (long page = 0; page < byteCount; page += Environment.SystemPageSize)
+        {
+            memory.Pointer[page] = 1;
+        }
         float[] sink = new float[threads];
         double seconds = Best(repetitions, () => team.Run((worker, workers) =>
         {
