@@ -1,1 +1,3 @@
-Console.WriteLine();
+using FlexKernel.Bench;
+
+TokenizerComparison.Print(args[1], int.Parse(args[2], System.Globalization.CultureInfo.InvariantCulture));
