@@ -185,6 +185,15 @@ public sealed class GenerateTests
     }
 
     [Fact]
+    public async Task Densify_BelowBreakEven_ChangesNothing()
+    {
+        CliRun factored = await Run("--prompt", "Den danske", "--greedy", "--max-tokens", "1", "--logprobs", "1", "--json");
+        CliRun asked = await Run("--prompt", "Den danske", "--greedy", "--max-tokens", "1", "--logprobs", "1", "--densify", "--json");
+
+        Assert.Equal(factored.Json[0].GetProperty("logprob").GetSingle(), asked.Json[0].GetProperty("logprob").GetSingle());
+    }
+
+    [Fact]
     public async Task Context_LimitsTheText()
     {
         CliRun run = await Run("--prompt", Prompt, "--greedy", "--context", "10", "--json");

@@ -12,6 +12,9 @@ internal sealed class ModelOptions
     private readonly Option<int?> _maxRank = OptionFactory.Value(
         "--max-rank", "Cut every low-rank expert to this rank", "N", Parsers.Integer(1));
 
+    private readonly Option<bool> _densify = OptionFactory.Flag(
+        "--densify", "Write low-rank experts out as full ones where their factors are larger than the matrices");
+
     private readonly Option<int?> _context = OptionFactory.Value(
         "--context", "Longest text in tokens, prompt included; the model's own limit by default", "N", Parsers.Integer(2));
 
@@ -24,6 +27,7 @@ internal sealed class ModelOptions
         command.Add(_context);
         command.Add(_weights);
         command.Add(_maxRank);
+        command.Add(_densify);
         _engine = new EngineOptions(command);
     }
 
@@ -36,7 +40,12 @@ internal sealed class ModelOptions
     {
         Threads = _engine.Threads(parse),
         Path = _engine.Path(parse),
-        Loading = new LoadOptions { Weights = parse.GetValue(_weights), MaxRank = parse.GetValue(_maxRank) },
+        Loading = new LoadOptions
+        {
+            Weights = parse.GetValue(_weights),
+            MaxRank = parse.GetValue(_maxRank),
+            Densification = parse.GetValue(_densify) ? Densification.AboveBreakEven : Densification.Never,
+        },
         Transformer = new TransformerOptions { ContextLength = parse.GetValue(_context) },
     };
 }
