@@ -35,13 +35,19 @@ internal unsafe struct PackedRows
     {
         int pairedColumns = PackedMatrix.RoundUp(Columns, 2);
         float* strip = Data + (long)begin * pairedColumns;
-        for (int i = 0; i < rows; i++)
+
+        // Block by block: what the rows are woven into stays within the first-level cache.
+        for (int first = 0; first < pairedColumns; first += PackedMatrix.BlockColumns)
         {
-            float* source = x + (long)(index == null ? begin + i : index[begin + i]) * stride;
-            float* destination = strip + i;
-            for (int k = 0; k < pairedColumns; k++, destination += rows)
+            int last = Math.Min(first + PackedMatrix.BlockColumns, pairedColumns);
+            for (int i = 0; i < rows; i++)
             {
-                *destination = source[k];
+                float* source = x + (long)(index == null ? begin + i : index[begin + i]) * stride;
+                float* destination = strip + (long)first * rows + i;
+                for (int k = first; k < last; k++, destination += rows)
+                {
+                    *destination = source[k];
+                }
             }
         }
     }

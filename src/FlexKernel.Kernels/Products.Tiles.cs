@@ -17,7 +17,7 @@ internal static unsafe partial class Products
     private const int PrefetchBytes = 4096;
 
     /// <summary>12 rows, 2 vectors of outputs.</summary>
-    private static void Tile12<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add)
+    private static void Tile12<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add, byte* next)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
@@ -28,6 +28,7 @@ internal static unsafe partial class Products
             c9 = TLanes.Zero, d9 = TLanes.Zero, c10 = TLanes.Zero, d10 = TLanes.Zero, c11 = TLanes.Zero, d11 = TLanes.Zero;
         for (; pairs > 0; pairs--, a += 24, w += TFormat.PairBytes, v += TFormat.PairBytes)
         {
+            PrefetchAhead<TFormat>(w, ref next);
             TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
@@ -120,7 +121,7 @@ internal static unsafe partial class Products
     }
 
     /// <summary>6 rows, 2 vectors of outputs.</summary>
-    private static void Tile6<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add)
+    private static void Tile6<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add, byte* next)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
@@ -129,6 +130,7 @@ internal static unsafe partial class Products
             c3 = TLanes.Zero, d3 = TLanes.Zero, c4 = TLanes.Zero, d4 = TLanes.Zero, c5 = TLanes.Zero, d5 = TLanes.Zero;
         for (; pairs > 0; pairs--, a += 12, w += TFormat.PairBytes, v += TFormat.PairBytes)
         {
+            PrefetchAhead<TFormat>(w, ref next);
             TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
@@ -306,6 +308,22 @@ internal static unsafe partial class Products
                 Sse.Prefetch0(w + PrefetchBytes + 128);
                 Sse.Prefetch0(w + PrefetchBytes + 192);
             }
+        }
+    }
+
+    // A line of the weights that come next, into the second-level cache, since the first holds those in use; or further on in these.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PrefetchAhead<TFormat>(byte* w, ref byte* next)
+        where TFormat : struct, IPanelFormat
+    {
+        if (next == null)
+        {
+            Prefetch<TFormat>(w);
+        }
+        else if (Sse.IsSupported)
+        {
+            Sse.Prefetch1(next);
+            next += LineBytes;
         }
     }
 }

@@ -12,8 +12,10 @@ internal static unsafe partial class Products
 
     private const int BlockPairs = PackedMatrix.BlockColumns / 2;
 
-    // The part of y that a block of k revisits stays within the second-level cache.
-    private const int OutputsPerChunk = 1 << 16;
+    // One block of k of so many rows of x, and the part of y that the blocks of k revisit, stay within the second-level cache together.
+    private const int RowsPerBlock = 264;
+    private const int OutputsPerChunk = 1 << 17;
+    private const int LineBytes = 64;
 
     /// <summary>Multiplies all rows with the panels [begin, end).</summary>
     /// <param name="x">The rows.</param>
@@ -52,64 +54,89 @@ internal static unsafe partial class Products
             return;
         }
 
+        // Blocks of rows of about the same height, whole strips each.
+        int blocks = Math.Max(1, (x.Rows + RowsPerBlock - 1) / RowsPerBlock);
+        int height = PackedMatrix.RoundUp((x.Rows + blocks - 1) / blocks, TLanes.TileRows);
+        for (int row = 0; row < x.Rows; row += height)
+        {
+            MultiplyRows<TLanes, TFormat>(x, row, Math.Min(row + height, x.Rows), matrix, begin, end, y, stride, add, scratch);
+        }
+    }
+
+    // The rows [firstRow, lastRow) with the panels [begin, end).
+    private static void MultiplyRows<TLanes, TFormat>(
+        PackedRows x, int firstRow, int lastRow, PackedMatrix matrix, int begin, int end, float* y, int stride, bool add, float* scratch)
+        where TLanes : struct, ILanes<TLanes>
+        where TFormat : struct, IPanelFormat
+    {
+        int totalPairs = PackedMatrix.RoundUp(matrix.Columns, 2) / 2;
+
         // More than one strip reads the same weights again: widen them once. Few rows stream the weights: one panel after the other.
-        bool widen = x.Rows > TLanes.TileRows && TFormat.PairBytes != PanelFloat32.PairBytes;
-        int chunk = x.Rows <= TLanes.TileRows ? 1 : Math.Max(1, OutputsPerChunk / (x.Rows * PackedMatrix.PanelRows));
+        bool stream = x.Rows <= TLanes.TileRows;
+        bool widen = !stream && TFormat.PairBytes != PanelFloat32.PairBytes;
+        int chunk = stream ? 1 : Math.Max(1, OutputsPerChunk / ((lastRow - firstRow) * PackedMatrix.PanelRows));
         for (int first = begin; first < end; first += chunk)
         {
             int last = Math.Min(first + chunk, end);
             for (int pair = 0; pair < totalPairs; pair += BlockPairs)
             {
                 int pairs = Math.Min(BlockPairs, totalPairs - pair);
+                int bytes = pairs * TFormat.PairBytes;
                 bool addBlock = add || pair > 0;
                 for (int panel = first; panel < last; panel++)
                 {
                     byte* w = matrix.Pointer + panel * matrix.PanelBytes + (long)pair * TFormat.PairBytes;
+                    byte* next = stream ? null : w + matrix.PanelBytes;
                     float* outputs = y + (long)panel * PackedMatrix.PanelRows;
                     if (widen)
                     {
                         Widen<TLanes, TFormat>(w, pairs, scratch);
-                        MultiplyBlock<TLanes, PanelFloat32>(x, (byte*)scratch, totalPairs, pair, pairs, outputs, stride, addBlock);
+                        MultiplyBlock<TLanes, PanelFloat32>(
+                            x, firstRow, lastRow, (byte*)scratch, totalPairs, pair, pairs, outputs, stride, addBlock, next, bytes);
                     }
                     else
                     {
-                        MultiplyBlock<TLanes, TFormat>(x, w, totalPairs, pair, pairs, outputs, stride, addBlock);
+                        MultiplyBlock<TLanes, TFormat>(x, firstRow, lastRow, w, totalPairs, pair, pairs, outputs, stride, addBlock, next, bytes);
                     }
                 }
             }
         }
     }
 
-    // One block of k of one panel with all strips.
-    private static void MultiplyBlock<TLanes, TFormat>(PackedRows x, byte* w, int totalPairs, int pair, int pairs, float* y, int stride, bool add)
+    // One block of k of one panel with all strips. The first of them fetch the weights that come next; null: these are the ones to stream.
+    private static void MultiplyBlock<TLanes, TFormat>(
+        PackedRows x, int firstRow, int lastRow, byte* w, int totalPairs, int pair, int pairs, float* y, int stride, bool add, byte* next, int nextBytes)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
-        for (int row = 0; row < x.Rows;)
+        byte* nextEnd = next + nextBytes;
+        for (int row = firstRow; row < lastRow;)
         {
             int rows = PackedRows.StripRows(row, x.Rows, TLanes.TileRows);
             float* a = x.Data + ((long)row * totalPairs + (long)pair * rows) * 2;
             float* outputs = y + (long)row * stride;
             for (int lane = 0; lane < PackedMatrix.PanelRows; lane += 2 * TLanes.Count)
             {
-                Tile<TLanes, TFormat>(rows, a, w + lane * sizeof(float), outputs + lane, stride, pairs, add);
+                byte* fetch = next == null || next < nextEnd ? next : w;
+                Tile<TLanes, TFormat>(rows, a, w + lane * sizeof(float), outputs + lane, stride, pairs, add, fetch);
+                next += next == null ? 0 : pairs * LineBytes;
             }
 
             row += rows;
         }
     }
 
-    private static void Tile<TLanes, TFormat>(int rows, float* a, byte* w, float* y, long stride, int pairs, bool add)
+    private static void Tile<TLanes, TFormat>(int rows, float* a, byte* w, float* y, long stride, int pairs, bool add, byte* next)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
         switch (rows)
         {
             case 12:
-                Tile12<TLanes, TFormat>(a, w, y, stride, pairs, add);
+                Tile12<TLanes, TFormat>(a, w, y, stride, pairs, add, next);
                 break;
             case 6:
-                Tile6<TLanes, TFormat>(a, w, y, stride, pairs, add);
+                Tile6<TLanes, TFormat>(a, w, y, stride, pairs, add, next);
                 break;
             case 4:
                 Tile4<TLanes, TFormat>(a, w, y, stride, pairs, add);
