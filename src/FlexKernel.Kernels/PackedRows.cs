@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace FlexKernel.Kernels;
 
@@ -31,24 +33,79 @@ internal unsafe struct PackedRows
     /// <param name="index">Which source row each packed row is, or null for the rows in order.</param>
     /// <param name="begin">The strip's first packed row.</param>
     /// <param name="rows">The strip's height.</param>
-    public readonly void PackStrip(float* x, int stride, int* index, int begin, int rows)
+    public readonly void PackStrip<TLanes>(float* x, int stride, int* index, int begin, int rows)
+        where TLanes : struct, ILanes<TLanes>
     {
         int pairedColumns = PackedMatrix.RoundUp(Columns, 2);
         float* strip = Data + (long)begin * pairedColumns;
-
-        // Block by block: what the rows are woven into stays within the first-level cache.
-        for (int first = 0; first < pairedColumns; first += PackedMatrix.BlockColumns)
+        int row = 0;
+        if (TLanes.Count >= 4 && Sse.IsSupported)
         {
-            int last = Math.Min(first + PackedMatrix.BlockColumns, pairedColumns);
-            for (int i = 0; i < rows; i++)
+            for (; row + 4 <= rows; row += 4)
             {
-                float* source = x + (long)(index == null ? begin + i : index[begin + i]) * stride;
-                float* destination = strip + (long)first * rows + i;
-                for (int k = first; k < last; k++, destination += rows)
-                {
-                    *destination = source[k];
-                }
+                PackFour(Source(row), Source(row + 1), Source(row + 2), Source(row + 3), pairedColumns, strip + row, rows);
+            }
+
+            for (; row + 2 <= rows; row += 2)
+            {
+                PackTwo(Source(row), Source(row + 1), pairedColumns, strip + row, rows);
             }
         }
+
+        for (; row < rows; row++)
+        {
+            PackOne(Source(row), 0, pairedColumns, strip + row, rows);
+        }
+
+        float* Source(int i) => x + (long)(index == null ? begin + i : index[begin + i]) * stride;
+    }
+
+    private static void PackOne(float* a, int first, int columns, float* destination, int rows)
+    {
+        for (int k = first; k < columns; k++)
+        {
+            destination[(long)k * rows] = a[k];
+        }
+    }
+
+    // Two values a row at a time are interleaved in registers: stores of whole pairs.
+    private static void PackTwo(float* a, float* b, int columns, float* destination, int rows)
+    {
+        int k = 0;
+        for (; k + 4 <= columns; k += 4)
+        {
+            Vector128<float> va = Vector128.Load(a + k), vb = Vector128.Load(b + k);
+            Vector128<float> low = Sse.UnpackLow(va, vb), high = Sse.UnpackHigh(va, vb);
+            float* to = destination + (long)k * rows;
+            Sse.StoreLow(to, low);
+            Sse.StoreHigh(to + rows, low);
+            Sse.StoreLow(to + 2 * rows, high);
+            Sse.StoreHigh(to + 3 * rows, high);
+        }
+
+        PackOne(a, k, columns, destination, rows);
+        PackOne(b, k, columns, destination + 1, rows);
+    }
+
+    // A block of 4 x 4 is transposed in registers: stores of four rows' values.
+    private static void PackFour(float* a, float* b, float* c, float* d, int columns, float* destination, int rows)
+    {
+        int k = 0;
+        for (; k + 4 <= columns; k += 4)
+        {
+            Vector128<float> va = Vector128.Load(a + k), vb = Vector128.Load(b + k), vc = Vector128.Load(c + k), vd = Vector128.Load(d + k);
+            Vector128<float> lowAb = Sse.UnpackLow(va, vb), lowCd = Sse.UnpackLow(vc, vd);
+            Vector128<float> highAb = Sse.UnpackHigh(va, vb), highCd = Sse.UnpackHigh(vc, vd);
+            float* to = destination + (long)k * rows;
+            Sse.MoveLowToHigh(lowAb, lowCd).Store(to);
+            Sse.MoveHighToLow(lowCd, lowAb).Store(to + rows);
+            Sse.MoveLowToHigh(highAb, highCd).Store(to + 2 * rows);
+            Sse.MoveHighToLow(highCd, highAb).Store(to + 3 * rows);
+        }
+
+        PackOne(a, k, columns, destination, rows);
+        PackOne(b, k, columns, destination + 1, rows);
+        PackOne(c, k, columns, destination + 2, rows);
+        PackOne(d, k, columns, destination + 3, rows);
     }
 }

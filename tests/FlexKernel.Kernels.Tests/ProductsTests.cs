@@ -155,7 +155,7 @@ public abstract unsafe class ProductsTests<TLanes>
             for (int row = 0; row < rows && rows > 1;)
             {
                 int height = PackedRows.StripRows(row, rows, TLanes.TileRows);
-                source.PackStrip(x.Pointer, x.Stride, null, row, height);
+                source.PackStrip<TLanes>(x.Pointer, x.Stride, null, row, height);
                 row += height;
             }
 

@@ -88,7 +88,7 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
             for (int row = begin * TLanes.TileRows; row < last;)
             {
                 int rows = PackedRows.StripRows(row, packing.Rows.Rows, TLanes.TileRows);
-                packing.Rows.PackStrip((float*)packing.Source, packing.Stride, (int*)packing.Index, row, rows);
+                packing.Rows.PackStrip<TLanes>((float*)packing.Source, packing.Stride, (int*)packing.Index, row, rows);
                 row += rows;
             }
         }
