@@ -6,12 +6,9 @@ namespace FlexKernel.Kernels;
 /// The softmax runs over chunks of 256 positions counted from position 0; chunks are merged in order. So a row's bits depend on its own
 /// sequence up to its position and on nothing else.
 /// </remarks>
-internal sealed unsafe class Attention<TLanes> : IDisposable
+internal sealed unsafe partial class Attention<TLanes> : IDisposable
     where TLanes : struct, ILanes<TLanes>
 {
-    private const int TilesAtOnce = 4;
-    private const int GroupPositions = TilesAtOnce * KvStorage.TilePositions;
-
     private readonly WorkerTeam _team;
     private readonly WorkerArenas _scratch;
     private readonly ParallelPart _preparePart;
@@ -151,148 +148,6 @@ internal sealed unsafe class Attention<TLanes> : IDisposable
 
             new ReadOnlySpan<float>(_values.RowPointer(row) + head * dimension, dimension)
                 .CopyTo(new Span<float>(_cache.Values(_layer, block, head) + (long)offset * _cache.ValueStride, dimension));
-        }
-    }
-
-    private void AttendPart(int worker, int workers)
-    {
-        Arena arena = _scratch[worker];
-        arena.Reset(Arena.Size<float>(KvStorage.ChunkPositions) + 2 * Arena.Size<float>(_cache.ValueStride));
-        float* scores = arena.Take<float>(KvStorage.ChunkPositions);
-        float* sums = arena.Take<float>(_cache.ValueStride);
-        float* chunk = arena.Take<float>(_cache.ValueStride);
-
-        // Head after head: the keys and values of one head stay in the cache while the rows go by.
-        int heads = _queries.Columns / _cache.HeadDimension;
-        (int begin, int end) = WorkerTeam.Share(_batch.Rows * heads, worker, workers);
-        for (int item = begin; item < end; item++)
-        {
-            Attend(item % _batch.Rows, item / _batch.Rows, heads, scores, sums, chunk);
-        }
-    }
-
-    private void Attend(int row, int head, int heads, float* scores, float* sums, float* chunkSums)
-    {
-        int dimension = _cache.HeadDimension;
-        int keyHead = head / (heads / _cache.Heads);
-        int[] blocks = _batch.SpanOf(row).Blocks;
-        int positions = _batch.Positions[row] + 1;
-        float* query = _queries.RowPointer(row) + head * dimension;
-        float scale = 1f / MathF.Sqrt(dimension);
-        float max = 0, sum = 0;
-        for (int first = 0; first < positions; first += KvStorage.ChunkPositions)
-        {
-            int count = Math.Min(KvStorage.ChunkPositions, positions - first);
-            bool begins = first == 0;
-            float* values = begins ? sums : chunkSums;
-            Scores(query, blocks, first, count, keyHead, scale, scores);
-            float chunkMax = Vectors.Max<TLanes>(scores, count);
-            float chunkSum = Vectors.ExpAndSum<TLanes>(scores, count, chunkMax);
-            WeightedValues(scores, blocks, first, count, keyHead, values);
-            if (begins)
-            {
-                (max, sum) = (chunkMax, chunkSum);
-                continue;
-            }
-
-            float newMax = MathF.Max(max, chunkMax);
-            float oldScale = Exp(max - newMax), newScale = Exp(chunkMax - newMax);
-            Merge(sums, oldScale, chunkSums, newScale);
-            sum = MathF.FusedMultiplyAdd(chunkSum, newScale, sum * oldScale);
-            max = newMax;
-        }
-
-        float* destination = _destination.RowPointer(row) + head * dimension;
-        for (int d = 0; d < dimension; d++)
-        {
-            destination[d] = sums[d] / sum;
-        }
-    }
-
-    private static float Exp(float x)
-    {
-        float result;
-        LanesScalar.Store(Vectors.Exp(LanesScalar.Broadcast(x)), &result);
-        return result;
-    }
-
-    private void Merge(float* sums, float oldScale, float* chunkSums, float newScale)
-    {
-        TLanes old = TLanes.Broadcast(oldScale), fresh = TLanes.Broadcast(newScale);
-        for (int d = 0; d < _cache.ValueStride; d += TLanes.Count)
-        {
-            TLanes.Store(TLanes.FusedMultiplyAdd(TLanes.Load(chunkSums + d), fresh, TLanes.Load(sums + d) * old), sums + d);
-        }
-    }
-
-    // Whole groups of four tiles: scores beyond the last position are computed from whatever stands there, and not used.
-    private void Scores(float* query, int[] blocks, int first, int count, int head, float scale, float* scores)
-    {
-        int tileFloats = _cache.HeadDimension * KvStorage.TilePositions;
-        TLanes scales = TLanes.Broadcast(scale);
-        for (int position = 0; position < count; position += GroupPositions, scores += GroupPositions)
-        {
-            int at = first + position;
-            float* tiles = _cache.Keys(_layer, blocks[at / _cache.BlockSize], head) + at % _cache.BlockSize / KvStorage.TilePositions * (long)tileFloats;
-            for (int lane = 0; lane < KvStorage.TilePositions; lane += TLanes.Count)
-            {
-                float* k = tiles + lane;
-                TLanes s0 = TLanes.Zero, s1 = TLanes.Zero, s2 = TLanes.Zero, s3 = TLanes.Zero;
-                for (int d = 0; d < _cache.HeadDimension; d++, k += KvStorage.TilePositions)
-                {
-                    TLanes q = TLanes.Broadcast(query[d]);
-                    s0 = TLanes.FusedMultiplyAdd(TLanes.Load(k), q, s0);
-                    s1 = TLanes.FusedMultiplyAdd(TLanes.Load(k + tileFloats), q, s1);
-                    s2 = TLanes.FusedMultiplyAdd(TLanes.Load(k + 2 * tileFloats), q, s2);
-                    s3 = TLanes.FusedMultiplyAdd(TLanes.Load(k + 3 * tileFloats), q, s3);
-                }
-
-                TLanes.Store(s0 * scales, scores + lane);
-                TLanes.Store(s1 * scales, scores + lane + KvStorage.TilePositions);
-                TLanes.Store(s2 * scales, scores + lane + 2 * KvStorage.TilePositions);
-                TLanes.Store(s3 * scales, scores + lane + 3 * KvStorage.TilePositions);
-            }
-        }
-    }
-
-    private void WeightedValues(float* weights, int[] blocks, int first, int count, int head, float* destination)
-    {
-        int stride = _cache.ValueStride;
-        int d = 0;
-        for (; d + 4 * TLanes.Count <= stride; d += 4 * TLanes.Count)
-        {
-            TLanes a = TLanes.Zero, b = TLanes.Zero, c = TLanes.Zero, e = TLanes.Zero;
-            for (int i = 0; i < count;)
-            {
-                int at = first + i, offset = at % _cache.BlockSize, here = Math.Min(_cache.BlockSize - offset, count - i);
-                float* v = _cache.Values(_layer, blocks[at / _cache.BlockSize], head) + (long)offset * stride + d;
-                for (int end = i + here; i < end; i++, v += stride)
-                {
-                    TLanes w = TLanes.Broadcast(weights[i]);
-                    a = TLanes.FusedMultiplyAdd(TLanes.Load(v), w, a);
-                    b = TLanes.FusedMultiplyAdd(TLanes.Load(v + TLanes.Count), w, b);
-                    c = TLanes.FusedMultiplyAdd(TLanes.Load(v + 2 * TLanes.Count), w, c);
-                    e = TLanes.FusedMultiplyAdd(TLanes.Load(v + 3 * TLanes.Count), w, e);
-                }
-            }
-
-            TLanes.Store(a, destination + d);
-            TLanes.Store(b, destination + d + TLanes.Count);
-            TLanes.Store(c, destination + d + 2 * TLanes.Count);
-            TLanes.Store(e, destination + d + 3 * TLanes.Count);
-        }
-
-        for (; d < stride; d += TLanes.Count)
-        {
-            TLanes a = TLanes.Zero;
-            for (int i = 0; i < count; i++)
-            {
-                int at = first + i;
-                float* v = _cache.Values(_layer, blocks[at / _cache.BlockSize], head) + (long)(at % _cache.BlockSize) * stride + d;
-                a = TLanes.FusedMultiplyAdd(TLanes.Load(v), TLanes.Broadcast(weights[i]), a);
-            }
-
-            TLanes.Store(a, destination + d);
         }
     }
 }
