@@ -2,16 +2,16 @@ using System.Globalization;
 using BenchmarkDotNet.Running;
 using FlexKernel.Bench;
 
-// The first two print one table and need no harness; everything else is BenchmarkDotNet's.
-if (args is ["layout"])
+// Two studies print a table of their own; everything else is BenchmarkDotNet's.
+switch (args)
 {
-    PanelLayout.Print();
-}
-else if (args is ["tokenizer", var file, var length])
-{
-    TokenizerComparison.Print(file, int.Parse(length, CultureInfo.InvariantCulture));
-}
-else
-{
-    BenchmarkSwitcher.FromAssembly(typeof(PanelLayout).Assembly).Run(args);
+    case ["layout"]:
+        PanelLayout.Print();
+        break;
+    case ["tokenizer", string file, string largest]:
+        TokenizerComparison.Print(file, int.Parse(largest, CultureInfo.InvariantCulture));
+        break;
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(PanelLayout).Assembly).Run(args);
+        break;
 }
