@@ -24,6 +24,7 @@ public abstract unsafe class AttentionTests<TLanes>
     [InlineData(12, 6, 2, null)]
     [InlineData(16, 4, 1, null)]
     [InlineData(24, 3, 3, 0.5f)]
+    [InlineData(40, 4, 2, null)]
     [InlineData(64, 2, 1, null)]
     [InlineData(128, 2, 2, null)]
     public void Attend_RaggedBatches_MatchesReference(int dimension, int heads, int keyHeads, float? clip)
@@ -73,7 +74,9 @@ public abstract unsafe class AttentionTests<TLanes>
     [InlineData(8)]
     [InlineData(10)]
     [InlineData(24)]
+    [InlineData(40)]
     [InlineData(64)]
+    [InlineData(72)]
     public void Attend_AnyPath_GivesTheSameBits(int dimension)
     {
         using AttentionCase test = new(51, 4, 2, dimension, 1.7f, 1, 66, 270);
