@@ -49,7 +49,7 @@ public sealed class ModelLoader
 
     private void Read(WeightFiles files, string directory, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
     {
-        TensorShape[] present = [.. files.Tensors.Select(t => new TensorShape(t.Entry.Name, t.Entry.Type.FormatName(), t.Entry.Shape))];
+        TensorShape[] present = TensorShape.Of(files);
         TensorMap map = new TensorLayout(_stored).Resolve(present, directory);
         CheckMemory(files, map, directory);
         CheckpointReadOptions reading = new() { RejectNonFinite = _options.RejectNonFinite, ComputeSha256 = _options.ComputeSha256 };

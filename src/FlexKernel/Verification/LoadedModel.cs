@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using FlexKernel.Caching;
 using FlexKernel.Kernels;
 using FlexKernel.Model;
@@ -35,6 +36,28 @@ internal sealed class LoadedModel : IDisposable
         {
             onLogits(_batch.Logits(row));
         }
+    }
+
+    /// <summary>The logits of every token of a new sequence.</summary>
+    public List<float> Logits(ReadOnlySpan<int> tokens, ExpertSelection? selection = null, IForwardObserver? observer = null)
+    {
+        List<float> logits = [];
+        using Sequence sequence = Transformer.StartSequence(selection);
+        Run(sequence, tokens, LogitRows.All, observer, row => logits.AddRange(row));
+        return logits;
+    }
+
+    /// <summary>The most likely continuation by cached decoding, one token at a time; never stopped at an end-of-sequence token.</summary>
+    public int[] Greedy(ReadOnlySpan<int> prompt, int count)
+    {
+        List<int> ids = [];
+        using Sequence sequence = Transformer.StartSequence();
+        while (ids.Count < count)
+        {
+            Run(sequence, ids.Count == 0 ? prompt : [ids[^1]], LogitRows.Last, null, row => ids.Add(TensorPrimitives.IndexOfMax(row)));
+        }
+
+        return [.. ids];
     }
 
     public void Dispose()

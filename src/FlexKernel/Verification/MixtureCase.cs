@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
@@ -86,24 +85,14 @@ internal sealed class MixtureCase(string directory) : VerificationCase(directory
     private void CompareLogits(JsonElement root, LoadedModel model, Comparison comparison)
     {
         using SafetensorsFile expected = SafetensorsFile.Open(Path.Combine(Directory, WeightFiles.ExpectedOutputsFileName));
-        List<float> logits = [];
-        using Sequence sequence = model.Transformer.StartSequence();
-        model.Run(sequence, Json.Ints(root.GetProperty("logits_ids")), LogitRows.All, null, row => logits.AddRange(row));
-        comparison.Near("logits", logits.ToArray(), Array.ConvertAll(expected["logits"].ReadSingles(), v => (double)v), LogitTolerance);
+        float[] logits = [.. model.Logits(Json.Ints(root.GetProperty("logits_ids")))];
+        comparison.Near("logits", logits, expected["logits"].ReadDoubles(), LogitTolerance);
     }
 
     private static void CompareGreedy(JsonElement item, LoadedModel model, Comparison comparison)
     {
         int[] expected = Json.Ints(item.GetProperty("continuation"));
-        int[] next = Json.Ints(item.GetProperty("ids"));
-        List<int> ids = [];
-        using Sequence sequence = model.Transformer.StartSequence();
-        while (ids.Count < expected.Length)
-        {
-            model.Run(sequence, next, LogitRows.Last, null, row => ids.Add(TensorPrimitives.IndexOfMax(row)));
-            next = [ids[^1]];
-        }
-
-        comparison.Equal<int>($"greedy after \"{item.GetProperty("prompt").GetString()}\"", ids.ToArray(), expected);
+        int[] ids = model.Greedy(Json.Ints(item.GetProperty("ids")), expected.Length);
+        comparison.Equal<int>($"greedy after \"{item.GetProperty("prompt").GetString()}\"", ids, expected);
     }
 }

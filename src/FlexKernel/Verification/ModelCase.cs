@@ -1,5 +1,4 @@
 using System.Text.Json;
-using FlexKernel.Caching;
 using FlexKernel.Checkpoints;
 using FlexKernel.Model;
 
@@ -63,8 +62,7 @@ internal sealed class ModelCase(string directory) : VerificationCase(directory)
         List<float> all = [];
         foreach (int[] ids in sequences.Values)
         {
-            using Sequence sequence = model.Transformer.StartSequence();
-            model.Run(sequence, ids, LogitRows.All, null, row => all.AddRange(row));
+            all.AddRange(model.Logits(ids));
         }
 
         return [.. all];

@@ -1,7 +1,5 @@
 using System.Collections.Frozen;
-using System.Numerics.Tensors;
 using System.Text.Json;
-using FlexKernel.Caching;
 using FlexKernel.Checkpoints;
 using FlexKernel.Model;
 
@@ -74,8 +72,7 @@ internal sealed class ModelRun
     private Recording CompareSequence(LoadedModel model, ExpertSelection selection, int id)
     {
         Recording recording = new(_sequences[id].Length, model.Description.HiddenSize);
-        using Sequence sequence = model.Transformer.StartSequence(selection);
-        model.Run(sequence, _sequences[id], LogitRows.All, recording, row => recording.Logits.AddRange(row));
+        recording.Logits.AddRange(model.Logits(_sequences[id], selection, recording));
         Near($"logits.{id}", recording.Logits, "logits");
         if (_name == "main")
         {
@@ -98,11 +95,9 @@ internal sealed class ModelRun
     {
         if (_expected.Header.Find($"{_name}.{tensor}") is not null)
         {
-            _comparison.Near($"{_name} {tensor}", actual.ToArray(), Doubles(_expected[$"{_name}.{tensor}"]), Tolerance(quantity));
+            _comparison.Near($"{_name} {tensor}", actual.ToArray(), _expected[$"{_name}.{tensor}"].ReadDoubles(), Tolerance(quantity));
         }
     }
-
-    private static double[] Doubles(StoredTensor tensor) => Array.ConvertAll(tensor.ReadSingles(), v => (double)v);
 
     // The reference lists a row's experts by falling weight, ours by index.
     private void CompareRouting(int id, Recording recording)
@@ -113,7 +108,7 @@ internal sealed class ModelRun
         }
 
         int[] indices = _expected[$"main.topk_index.{id}"].ReadInt32s();
-        float[] weights = _expected[$"main.topk_weight.{id}"].ReadSingles();
+        double[] weights = _expected[$"main.topk_weight.{id}"].ReadDoubles();
         int k = recording.Experts.Count == 0 ? 1 : indices.Length / recording.Experts.Count;
         List<int> orderedIndices = [];
         List<float> orderedWeights = [];
@@ -125,7 +120,7 @@ internal sealed class ModelRun
         }
 
         _comparison.Equal<int>($"{_name} topk_index.{id} (k = {k})", orderedIndices.ToArray(), indices);
-        _comparison.Near($"{_name} topk_weight.{id}", orderedWeights.ToArray(), Array.ConvertAll(weights, w => (double)w), Tolerance("topk_weight"));
+        _comparison.Near($"{_name} topk_weight.{id}", orderedWeights.ToArray(), weights, Tolerance("topk_weight"));
     }
 
     // The same experts as the reference wrote them out.
@@ -134,14 +129,11 @@ internal sealed class ModelRun
         using LoadedModel model = new(directory, new LoadOptions { ConfigOverrides = overrides }, _options, _sequences.Values.Max(s => s.Length));
         foreach (int id in Json.Ints(_run.GetProperty("sequences")))
         {
-            List<float> logits = [];
-            using Sequence sequence = model.Transformer.StartSequence();
-            model.Run(sequence, _sequences[id], LogitRows.All, null, row => logits.AddRange(row));
-            _comparison.Near($"{_name} logits.{id} of dense/", logits.ToArray(), Doubles(_expected[$"{_name}.logits.{id}"]), Tolerance("logits"));
+            float[] logits = [.. model.Logits(_sequences[id])];
+            _comparison.Near($"{_name} logits.{id} of dense/", logits, _expected[$"{_name}.logits.{id}"].ReadDoubles(), Tolerance("logits"));
         }
     }
 
-    // Cached decoding, one token at a time; never stopped at an end-of-sequence token.
     private void CompareGreedy(LoadedModel model)
     {
         if (!_run.TryGetProperty("greedy", out JsonElement greedy))
@@ -153,16 +145,7 @@ internal sealed class ModelRun
         {
             int id = item.GetProperty("sequence").GetInt32();
             int[] expected = Json.Ints(item.GetProperty("new_ids"));
-            List<int> ids = [];
-            using Sequence sequence = model.Transformer.StartSequence();
-            int[] next = _sequences[id];
-            while (ids.Count < expected.Length)
-            {
-                model.Run(sequence, next, LogitRows.Last, null, row => ids.Add(TensorPrimitives.IndexOfMax(row)));
-                next = [ids[^1]];
-            }
-
-            _comparison.Equal<int>($"{_name} greedy.{id}", ids.ToArray(), expected);
+            _comparison.Equal<int>($"{_name} greedy.{id}", model.Greedy(_sequences[id], expected.Length), expected);
         }
     }
 
@@ -205,9 +188,9 @@ internal sealed class ModelRun
 
                 double norm = Math.Sqrt(pooled.Sum(v => (double)v * v));
                 float[] unit = Array.ConvertAll(pooled, v => (float)(v / norm));
-                _comparison.Near($"embed_{name}.{id}", pooled, Doubles(_expected[$"main.embed_{name}.{id}"]), tolerance.GetProperty("embed").GetDouble());
+                _comparison.Near($"embed_{name}.{id}", pooled, _expected[$"main.embed_{name}.{id}"].ReadDoubles(), tolerance.GetProperty("embed").GetDouble());
                 _comparison.Near(
-                    $"embed_{name}_l2.{id}", unit, Doubles(_expected[$"main.embed_{name}_l2.{id}"]), tolerance.GetProperty("embed_l2").GetDouble());
+                    $"embed_{name}_l2.{id}", unit, _expected[$"main.embed_{name}_l2.{id}"].ReadDoubles(), tolerance.GetProperty("embed_l2").GetDouble());
             }
         }
     }

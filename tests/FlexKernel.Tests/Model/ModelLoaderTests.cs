@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using FlexKernel.Caching;
 using FlexKernel.Checkpoints;
 using FlexKernel.Kernels;
 using FlexKernel.Model;
@@ -129,16 +128,7 @@ public sealed class ModelLoaderTests
         Assert.Equal(expected, weights.FileSha256["model.safetensors"]);
     }
 
-    private static float[] Logits(ModelWeights weights)
-    {
-        using Backend backend = CpuBackend.Create(KernelPaths.Default, 1);
-        using Transformer transformer = new(weights, backend, new TransformerOptions { CacheTokens = 64 });
-        using ForwardBatch batch = transformer.CreateBatch();
-        using Sequence sequence = transformer.StartSequence();
-        batch.Add(sequence, Tokens, LogitRows.All);
-        transformer.Forward(batch);
-        return [.. Enumerable.Range(0, Tokens.Length).SelectMany(row => batch.Logits(row).ToArray())];
-    }
+    private static float[] Logits(ModelWeights weights) => OneSequence.Logits(weights, Tokens);
 
     private static void WriteCut(string source, string destination, int rank)
     {

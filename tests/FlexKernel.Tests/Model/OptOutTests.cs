@@ -1,9 +1,7 @@
 using System.Collections.Frozen;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using FlexKernel.Caching;
 using FlexKernel.Checkpoints;
-using FlexKernel.Kernels;
 using FlexKernel.Model;
 using Xunit;
 
@@ -63,16 +61,7 @@ public sealed partial class OptOutTests
         Assert.Equal(Logits(reduced, ExpertSelection.All), excluded);
     }
 
-    private static float[] Logits(ModelWeights weights, ExpertSelection selection)
-    {
-        using Backend backend = CpuBackend.Create(KernelPaths.Default, 1);
-        using Transformer transformer = new(weights, backend, new TransformerOptions { CacheTokens = 64 });
-        using ForwardBatch batch = transformer.CreateBatch();
-        using Sequence sequence = transformer.StartSequence(selection);
-        batch.Add(sequence, Tokens, LogitRows.All);
-        transformer.Forward(batch);
-        return [.. Enumerable.Range(0, Tokens.Length).SelectMany(row => batch.Logits(row).ToArray())];
-    }
+    private static float[] Logits(ModelWeights weights, ExpertSelection selection) => OneSequence.Logits(weights, Tokens, selection);
 
     // Deletes the tensors and router rows of the other experts and renumbers the rest; k is at most what is left.
     private static void WriteWithout(string source, string destination, int[] experts)

@@ -1,6 +1,5 @@
-using System.Buffers.Binary;
 using System.Text.Json;
-using Xunit;
+using FlexKernel.Checkpoints;
 
 namespace FlexKernel.Tests.Sampling;
 
@@ -29,25 +28,7 @@ internal static class SamplingGoldens
 
     private static Dictionary<string, float[]> ReadTensors()
     {
-        using FileStream file = File.OpenRead(TestData.Fixture("sampling/cases.safetensors"));
-        using BinaryReader reader = new(file);
-        byte[] header = reader.ReadBytes((int)reader.ReadInt64());
-        byte[] data = reader.ReadBytes((int)(file.Length - file.Position));
-        Dictionary<string, float[]> tensors = [];
-        using JsonDocument document = JsonDocument.Parse(header);
-        foreach (JsonProperty entry in document.RootElement.EnumerateObject().Where(e => e.Name != "__metadata__"))
-        {
-            Assert.Equal("F32", entry.Value.GetProperty("dtype").GetString());
-            int[] range = Ints(entry.Value.GetProperty("data_offsets"));
-            float[] values = new float[(range[1] - range[0]) / sizeof(float)];
-            for (int i = 0; i < values.Length; i++)
-            {
-                values[i] = BinaryPrimitives.ReadSingleLittleEndian(data.AsSpan(range[0] + i * sizeof(float)));
-            }
-
-            tensors.Add(entry.Name, values);
-        }
-
-        return tensors;
+        using SafetensorsFile file = SafetensorsFile.Open(TestData.Fixture("sampling/cases.safetensors"));
+        return file.Header.Tensors.ToDictionary(entry => entry.Name, entry => file[entry.Name].ReadSingles());
     }
 }

@@ -50,7 +50,7 @@ internal static class InspectionSource
     private static InspectedModel Weights(ModelDescription description, string path)
     {
         using WeightFiles files = WeightFiles.Open(path);
-        TensorShape[] shapes = [.. files.Tensors.Select(t => new TensorShape(t.Entry.Name, t.Entry.Type.FormatName(), t.Entry.Shape))];
+        TensorShape[] shapes = TensorShape.Of(files);
         return new InspectedModel(ModelInspection.Of(description, shapes, path), HasWeights: true, "");
     }
 
