@@ -62,7 +62,7 @@ public sealed class LanguageModel : IDisposable
     /// <param name="cancellationToken">Stops the load.</param>
     /// <exception cref="CheckpointException">A file is missing, malformed, or does not agree with the configuration.</exception>
     public static LanguageModel Load(
-        string directory, LanguageModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
+        string directory, LanguageModelOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options ??= new LanguageModelOptions();
         string tokenizer = Path.Combine(directory, "tokenizer.json"), config = Path.Combine(directory, "tokenizer_config.json");

@@ -98,7 +98,7 @@ public sealed class WeightFiles : IDisposable
     public void Load(
         Func<TensorEntry, ITensorSink?> choose,
         CheckpointReadOptions options,
-        IProgress<LoadProgress>? progress = null,
+        IProgress<WorkProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(choose);

@@ -6,7 +6,7 @@ namespace FlexKernel.Checkpoints;
 internal sealed class WeightStream(
     IReadOnlyList<SafetensorsFile> files,
     CheckpointReadOptions options,
-    IProgress<LoadProgress>? progress,
+    IProgress<WorkProgress>? progress,
     CancellationToken cancellationToken)
 {
     private byte[] _buffer = GC.AllocateUninitializedArray<byte>(options.BufferBytes);
@@ -88,6 +88,6 @@ internal sealed class WeightStream(
     private void Advance(TensorEntry tensor, long bytes)
     {
         _done += (ulong)bytes;
-        progress?.Report(new LoadProgress(_done.ToInt64(), _total, tensor.Name));
+        progress?.Report(new WorkProgress(_done.ToInt64(), _total, tensor.Name));
     }
 }

@@ -29,7 +29,7 @@ public sealed class ModelLoader
     /// <exception cref="ModelConfigException">The configuration is not supported.</exception>
     /// <exception cref="CheckpointException">A file is malformed, a tensor is missing, unexpected or misshapen, or memory does not suffice.</exception>
     public static ModelWeights Load(
-        string directory, LoadOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
+        string directory, LoadOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options ??= new LoadOptions();
         string config = Path.Combine(directory, options.ConfigFile);
@@ -47,7 +47,7 @@ public sealed class ModelLoader
         }
     }
 
-    private void Read(WeightFiles files, string directory, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
+    private void Read(WeightFiles files, string directory, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         TensorShape[] present = TensorShape.Of(files);
         TensorMap map = new TensorLayout(_stored).Resolve(present, directory);

@@ -33,6 +33,13 @@ public sealed record VerificationResult(VerificationStatus Status, int Checks, d
 /// <param name="directory">Where its files are.</param>
 public abstract class VerificationCase(string directory)
 {
+    private static readonly (Func<string, bool> IsAt, Func<string, VerificationCase> Create)[] Kinds =
+    [
+        (ModelCase.IsAt, folder => new ModelCase(folder)),
+        (CountsCase.IsAt, folder => new CountsCase(folder)),
+        (MixtureCase.IsAt, folder => new MixtureCase(folder)),
+    ];
+
     /// <summary>Where its files are.</summary>
     public string Directory { get; } = directory;
 
@@ -63,17 +70,13 @@ public abstract class VerificationCase(string directory)
         IEnumerable<string> directories = System.IO.Directory.EnumerateDirectories(directory, "*", SearchOption.AllDirectories).Append(directory);
         foreach (string folder in directories.Order(StringComparer.Ordinal))
         {
-            if (ModelCase.IsAt(folder))
+            foreach ((Func<string, bool> isAt, Func<string, VerificationCase> create) in Kinds)
             {
-                cases.Add(new ModelCase(folder));
-            }
-            else if (CountsCase.IsAt(folder))
-            {
-                cases.Add(new CountsCase(folder));
-            }
-            else if (MixtureCase.IsAt(folder))
-            {
-                cases.Add(new MixtureCase(folder));
+                if (isAt(folder))
+                {
+                    cases.Add(create(folder));
+                    break;
+                }
             }
         }
 

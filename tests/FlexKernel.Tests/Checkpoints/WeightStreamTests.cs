@@ -175,10 +175,10 @@ public sealed class WeightStreamTests
         weights.Load(
             tensor => tensor.Name == "a" ? new RecordingSink(100) : null, SmallBuffer, progress, TestContext.Current.CancellationToken);
 
-        Assert.Equal(progress.Reports.Select(report => report.BytesDone).Order(), progress.Reports.Select(report => report.BytesDone));
-        Assert.All(progress.Reports, report => Assert.Equal(weights.Files[0].Length, report.BytesTotal));
-        Assert.Equal(weights.Files[0].Length, progress.Reports[^1].BytesDone);
-        Assert.Equal(["a", "b", "c"], progress.Reports.Select(report => report.Tensor).Distinct());
+        Assert.Equal(progress.Reports.Select(report => report.Done).Order(), progress.Reports.Select(report => report.Done));
+        Assert.All(progress.Reports, report => Assert.Equal(weights.Files[0].Length, report.Total));
+        Assert.Equal(weights.Files[0].Length, progress.Reports[^1].Done);
+        Assert.Equal(["a", "b", "c"], progress.Reports.Select(report => report.Item).Distinct());
     }
 
     [Fact]
@@ -256,16 +256,16 @@ public sealed class WeightStreamTests
         public void Accept(long byteOffset, ReadOnlySpan<byte> chunk) => Bytes += chunk.Length;
     }
 
-    private sealed class RecordingProgress : IProgress<LoadProgress>
+    private sealed class RecordingProgress : IProgress<WorkProgress>
     {
-        public List<LoadProgress> Reports { get; } = [];
+        public List<WorkProgress> Reports { get; } = [];
 
-        public void Report(LoadProgress value) => Reports.Add(value);
+        public void Report(WorkProgress value) => Reports.Add(value);
     }
 
-    private sealed class SilentProgress : IProgress<LoadProgress>
+    private sealed class SilentProgress : IProgress<WorkProgress>
     {
-        public void Report(LoadProgress value)
+        public void Report(WorkProgress value)
         {
         }
     }

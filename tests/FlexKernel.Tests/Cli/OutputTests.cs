@@ -93,9 +93,9 @@ public sealed class OutputTests
             WatchedWriter error = new("5.0", shown.Set);
             Terminal terminal = new(TextReader.Null, TextWriter.Null, error) { ErrorIsTerminal = isTerminal, IsStyled = true };
 
-            int result = await ModelLoading.RunAsync(terminal, "a [model]", isQuiet: false, progress =>
+            int result = await LongWork.RunAsync(terminal, "loading a [model]", WorkUnit.Bytes, isQuiet: false, progress =>
             {
-                progress.Report(new FlexKernel.Checkpoints.LoadProgress(5_000_000, 10_000_000, "x"));
+                progress.Report(new WorkProgress(5_000_000, 10_000_000, "x"));
                 shown.Wait(isTerminal ? TimeSpan.FromSeconds(30) : TimeSpan.FromSeconds(1.5));
                 return 7;
             });

@@ -143,9 +143,10 @@ internal sealed class BenchVerb : Verb
         string found = ModelLocator.Find(directory);
         BenchModel.Resolve(ModelConfigReader.Read(Path.Combine(found, "config.json")), active);
         LoadOptions options = new() { Weights = format };
-        ModelWeights weights = await ModelLoading.RunAsync(
+        ModelWeights weights = await LongWork.RunAsync(
             Terminal,
-            found,
+            $"loading {found}",
+            WorkUnit.Bytes,
             parse.GetValue(_quiet),
             progress => ModelLoader.Load(found, options, progress, cancellationToken));
         return new BenchModel(found, weights, active);

@@ -59,9 +59,10 @@ internal sealed class GenerateVerb : Verb
         string prompt = await _prompt.ReadAsync(parse, Terminal, cancellationToken);
 
         long start = Stopwatch.GetTimestamp();
-        using LanguageModel model = await ModelLoading.RunAsync(
+        using LanguageModel model = await LongWork.RunAsync(
             Terminal,
-            directory,
+            $"loading {directory}",
+            WorkUnit.Bytes,
             parse.GetValue(_quiet),
             progress => LanguageModel.Load(directory, loading, progress, cancellationToken));
         double loadSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
