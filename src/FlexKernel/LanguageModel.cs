@@ -1,22 +1,22 @@
 using System.Runtime.CompilerServices;
-using System.Threading.Channels;
 using FlexKernel.Checkpoints;
 using FlexKernel.Generation;
 using FlexKernel.Kernels;
 using FlexKernel.Model;
-using FlexKernel.Sampling;
 using FlexKernel.Text;
 
 namespace FlexKernel;
 
 /// <summary>A model ready to write text: tokenizer, weights, transformer and the threads that run it.</summary>
-/// <remarks>Thread-safe: any number of generations may run at once; they take turns token by token.</remarks>
+/// <remarks>
+/// Thread-safe: any number of generations may run at once. Those of <see cref="GenerateAsync(string, GenerationOptions?, CancellationToken)"/>
+/// share every forward pass; generators driven by hand take turns with it.
+/// </remarks>
 public sealed class LanguageModel : IDisposable
 {
-    // Enough to keep the engine busy while a slow reader catches up, few enough to stop soon when it leaves.
-    private const int UpdatesAhead = 16;
     private readonly ModelWeights _weights;
     private readonly Backend _backend;
+    private readonly Scheduler _scheduler;
 
     private LanguageModel(ModelWeights weights, ByteLevelBpeTokenizer tokenizer, LanguageModelOptions options)
     {
@@ -25,7 +25,8 @@ public sealed class LanguageModel : IDisposable
         Experts = ExpertCatalogue.Of(weights.Description);
         _backend = CpuBackend.Create(options.Path ?? KernelPaths.Default, options.Threads ?? Environment.ProcessorCount);
         Transformer = new Transformer(weights, _backend, options.Transformer);
-        Batch = Transformer.CreateBatch();
+        Batch = new GenerationBatch(Transformer);
+        _scheduler = new Scheduler(this);
         UsableVocabulary = Math.Min(tokenizer.VocabularySize, weights.Description.VocabularySize);
     }
 
@@ -50,7 +51,7 @@ public sealed class LanguageModel : IDisposable
     /// <summary>Held around every use of <see cref="Transformer"/>.</summary>
     public Lock Gate { get; } = new();
 
-    internal ForwardBatch Batch { get; }
+    internal GenerationBatch Batch { get; }
 
     // Embedding rows beyond the tokenizer's ids are padding and must never be written.
     internal int UsableVocabulary { get; }
@@ -117,24 +118,21 @@ public sealed class LanguageModel : IDisposable
     public async IAsyncEnumerable<GenerationUpdate> GenerateAsync(
         ReadOnlyMemory<int> prompt, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Channel<GenerationUpdate> updates = Channel.CreateBounded<GenerationUpdate>(
-            new BoundedChannelOptions(UpdatesAhead) { SingleReader = true, SingleWriter = true });
-        using Generator generator = Start(prompt.Span, options);
-        Task writing = Task.Factory.StartNew(
-            () => Write(generator, updates.Writer, stop.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Generator generator = Start(prompt.Span, options);
+        GenerationJob job = _scheduler.Submit(generator, cancellationToken);
+        using CancellationTokenRegistration cancelled = cancellationToken.UnsafeRegister(static s => ((Scheduler)s!).Wake(), _scheduler);
         try
         {
-            await foreach (GenerationUpdate update in updates.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
+            // The job ends the channel when it is cancelled, after what it holds is given back.
+            await foreach (GenerationUpdate update in job.Updates.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
             {
                 yield return update;
+                job.Continue();
             }
         }
         finally
         {
-            // The reader may have left early: the writer must be gone before the generator is.
-            await stop.CancelAsync().ConfigureAwait(false);
-            await writing.ConfigureAwait(false);
+            await job.LeaveAsync().ConfigureAwait(false);
         }
 
         cancellationToken.ThrowIfCancellationRequested();
@@ -143,6 +141,7 @@ public sealed class LanguageModel : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _scheduler.Dispose();
         lock (Gate)
         {
             Batch.Dispose();
@@ -151,34 +150,6 @@ public sealed class LanguageModel : IDisposable
             _weights.Dispose();
         }
     }
-
-    private static void Write(Generator generator, ChannelWriter<GenerationUpdate> updates, CancellationToken cancellationToken)
-    {
-        try
-        {
-            while (generator.Next(cancellationToken))
-            {
-                GenerationUpdate update = new(generator.TokenId, generator.Text.ToString(), generator.FinishReason, Copy(generator.LogProbs));
-                while (!updates.TryWrite(update))
-                {
-                    updates.WaitToWriteAsync(cancellationToken).AsTask().GetAwaiter().GetResult();
-                }
-            }
-
-            updates.Complete();
-        }
-        catch (OperationCanceledException)
-        {
-            updates.Complete();
-        }
-        catch (Exception e)
-        {
-            updates.Complete(e);
-        }
-    }
-
-    private static TokenLogProbs? Copy(LogProbabilities? probabilities) =>
-        probabilities is null ? null : new TokenLogProbs(probabilities.Chosen, probabilities.Rank, probabilities.Top.ToArray());
 }
 
 /// <summary>How a <see cref="LanguageModel"/> loads and runs.</summary>

@@ -9,6 +9,7 @@ public sealed class Sequence : IDisposable
     private readonly KvCache _cache;
     private readonly int[] _blocks;
     private int _blockCount;
+    private bool _isRetained;
 
     internal Sequence(KvCache cache, int maxLength, RoutingPolicy routing)
     {
@@ -45,9 +46,18 @@ public sealed class Sequence : IDisposable
             fork._blocks[fork._blockCount++] = _blocks[i];
         }
 
-        if (length % BlockSize != 0)
+        try
         {
             fork.Reserve(length);
+        }
+        catch (KvCacheFullException)
+        {
+            fork.Dispose();
+            throw;
+        }
+
+        if (length % BlockSize != 0)
+        {
             _cache.Storage.CopyBlock(_blocks[whole], fork._blocks[whole]);
         }
 
@@ -60,10 +70,27 @@ public sealed class Sequence : IDisposable
     {
         while (_blockCount > 0)
         {
-            _cache.Release(_blocks[--_blockCount]);
+            int block = _blocks[--_blockCount];
+            if (_isRetained)
+            {
+                _cache.Retain(block, -1);
+            }
+
+            _cache.Release(block);
         }
 
+        _isRetained = false;
         Length = 0;
+    }
+
+    /// <summary>Marks an ended sequence whose blocks are to be had when there are no others.</summary>
+    internal void Retain()
+    {
+        _isRetained = true;
+        for (int i = 0; i < _blockCount; i++)
+        {
+            _cache.Retain(_blocks[i], 1);
+        }
     }
 
     /// <summary>Makes room for positions below <paramref name="length"/>.</summary>

@@ -37,6 +37,12 @@ public sealed record GenerationOptions
 
     /// <summary>Receives the router's choices; null: nothing is recorded and nothing is spent.</summary>
     public RoutingTrace? Trace { get; init; }
+
+    /// <summary>
+    /// Takes the keys and values of the prompt's beginning from a text that began alike, and leaves this one's for the next: faster, and the
+    /// same text bit for bit. A traced text computes its whole prompt, so that the trace is complete.
+    /// </summary>
+    public bool ReusePrefix { get; init; } = true;
 }
 
 /// <summary>Why a generation ended.</summary>
@@ -54,7 +60,16 @@ public enum FinishReason
 /// <param name="Text">Text that is now certain; often empty, since characters and stop strings may span tokens.</param>
 /// <param name="FinishReason">Set on the last update.</param>
 /// <param name="LogProbs">Log-probabilities, when asked for.</param>
-public sealed record GenerationUpdate(int TokenId, string Text, FinishReason? FinishReason, TokenLogProbs? LogProbs);
+/// <param name="Totals">What the whole text took; set on the last update.</param>
+public sealed record GenerationUpdate(int TokenId, string Text, FinishReason? FinishReason, TokenLogProbs? LogProbs, GenerationTotals? Totals);
+
+/// <summary>What a text took.</summary>
+/// <param name="PromptTokens">Tokens of the prompt, those taken from the cache included.</param>
+/// <param name="CachedTokens">Tokens of the prompt whose keys and values were at hand.</param>
+/// <param name="WrittenTokens">Tokens written, the one that ended the text included.</param>
+/// <param name="Seed">The seed in use, given or drawn.</param>
+/// <param name="StopString">The stop string that ended the text, or null.</param>
+public sealed record GenerationTotals(int PromptTokens, int CachedTokens, int WrittenTokens, long Seed, string? StopString);
 
 /// <summary>Log-probabilities of one generated token.</summary>
 /// <param name="Chosen">The token that was drawn.</param>

@@ -1,4 +1,5 @@
 using FlexKernel.Caching;
+using FlexKernel.Kernels;
 using FlexKernel.Model;
 using FlexKernel.Sampling;
 using FlexKernel.Text;
@@ -11,7 +12,7 @@ public sealed class Generator : IDisposable
 {
     private readonly LanguageModel _model;
     private readonly GenerationOptions _options;
-    private readonly Sequence _sequence;
+    private readonly RoutingPolicy _routing;
     private readonly Sampler _sampler;
     private readonly StreamingDetokenizer _detokenizer;
     private readonly StopMatcher _stops;
@@ -19,6 +20,8 @@ public sealed class Generator : IDisposable
     private readonly int _limit;
     private readonly int[] _last = new int[1];
     private readonly char[] _decoded;
+    private Sequence? _sequence;
+    private int _logitRow = -1;
     private char[] _text = new char[256];
     private int _textLength;
     private int _written;
@@ -45,10 +48,7 @@ public sealed class Generator : IDisposable
         _detokenizer = new StreamingDetokenizer(model.Tokenizer, skipSpecial: true);
         _decoded = new char[_detokenizer.MaxCharsPerToken];
         _sampler = new Sampler(options.Sampling, model.UsableVocabulary, prompt, expectedTokens: _limit);
-        lock (model.Gate)
-        {
-            _sequence = model.Transformer.StartSequence(options.Experts, options.ActiveExperts);
-        }
+        _routing = model.Transformer.Policy(options.Experts, options.ActiveExperts);
     }
 
     /// <summary>The seed in use, given or drawn.</summary>
@@ -56,6 +56,9 @@ public sealed class Generator : IDisposable
 
     /// <summary>Tokens of the prompt.</summary>
     public int PromptTokens => _prompt.Length;
+
+    /// <summary>Tokens of the prompt whose keys and values another text left in the cache; known after the first token.</summary>
+    public int CachedTokens { get; private set; }
 
     /// <summary>Tokens written so far.</summary>
     public int WrittenTokens => _written;
@@ -72,6 +75,15 @@ public sealed class Generator : IDisposable
     /// <summary>Log-probabilities of the token, when asked for; overwritten by the next one.</summary>
     public LogProbabilities? LogProbs => _sampler.LogProbs;
 
+    /// <summary>The stop string that ended the text, or null.</summary>
+    public string? StopString => _stops.Match;
+
+    /// <summary>Cache blocks of the longest text this can become.</summary>
+    internal int MaxBlocks => (_prompt.Length + _limit + _model.Transformer.BlockSize - 1) / _model.Transformer.BlockSize;
+
+    /// <summary>Whether the prompt is read and tokens come one by one.</summary>
+    internal bool IsDecoding => _written > 0;
+
     /// <summary>Writes the next token; the first call also reads the prompt.</summary>
     /// <param name="cancellationToken">Looked at between forward passes.</param>
     /// <returns>False when the generation has ended before.</returns>
@@ -83,8 +95,67 @@ public sealed class Generator : IDisposable
             return false;
         }
 
+        bool hasToken;
+        do
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            lock (_model.Gate)
+            {
+                GenerationBatch batch = _model.Batch;
+                batch.Clear();
+                AddTo(batch);
+                batch.Run();
+                hasToken = Accept(batch);
+            }
+        }
+        while (!hasToken);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (_model.Gate)
+        {
+            if (_sequence is null)
+            {
+                return;
+            }
+
+            if (_options.ReusePrefix)
+            {
+                _model.Transformer.EndSequence(_sequence, _sampler.Tokens[.._sequence.Length]);
+            }
+            else
+            {
+                _sequence.Dispose();
+            }
+
+            _sequence = null;
+        }
+    }
+
+    /// <summary>Adds the next tokens to a pass, as many as fit. Under the model's gate.</summary>
+    /// <exception cref="KvCacheFullException">The cache has no block left; the pass is as before.</exception>
+    internal void AddTo(GenerationBatch batch)
+    {
+        Sequence sequence = _sequence ??= StartSequence();
+        ReadOnlySpan<int> tokens = _written == 0 ? _prompt.AsSpan(sequence.Length) : _last;
+        int piece = Math.Min(tokens.Length, batch.Room);
+        _logitRow = batch.Add(sequence, tokens[..piece], wantsLogits: piece == tokens.Length, _options.Trace);
+    }
+
+    /// <summary>Takes what a pass gave. Under the model's gate.</summary>
+    /// <returns>False while the prompt is being read, without a new token.</returns>
+    internal bool Accept(GenerationBatch batch)
+    {
+        if (_logitRow < 0)
+        {
+            return false;
+        }
+
         _textLength = 0;
-        Forward(cancellationToken);
+        TokenId = _sampler.Next(batch.Logits(_logitRow));
         _written++;
         _last[0] = TokenId;
         if (_stops.IsStopId(TokenId))
@@ -106,38 +177,22 @@ public sealed class Generator : IDisposable
         return true;
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        lock (_model.Gate)
-        {
-            _sequence.Dispose();
-        }
-    }
+    /// <summary>The last token as an object of its own.</summary>
+    internal GenerationUpdate ToUpdate() => new(
+        TokenId,
+        Text.ToString(),
+        FinishReason,
+        LogProbs is { } p ? new TokenLogProbs(p.Chosen, p.Rank, p.Top.ToArray()) : null,
+        FinishReason is null ? null : new GenerationTotals(PromptTokens, CachedTokens, WrittenTokens, Seed, StopString));
 
-    private void Forward(CancellationToken cancellationToken)
+    private Sequence StartSequence()
     {
-        ReadOnlySpan<int> tokens = _written == 0 ? _prompt : _last;
-        while (true)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            int piece = Math.Min(tokens.Length, _model.Transformer.MaxBatchTokens);
-            lock (_model.Gate)
-            {
-                ForwardBatch batch = _model.Batch;
-                batch.Clear();
-                batch.Add(_sequence, tokens[..piece], piece == tokens.Length ? LogitRows.Last : LogitRows.None);
-                _options.Trace?.BeginPass(_sequence.Length);
-                _model.Transformer.Forward(batch, _options.Trace);
-                if (piece == tokens.Length)
-                {
-                    TokenId = _sampler.Next(batch.Logits(0));
-                    return;
-                }
-            }
-
-            tokens = tokens[piece..];
-        }
+        Transformer transformer = _model.Transformer;
+        Sequence sequence = _options.ReusePrefix && _options.Trace is null
+            ? transformer.ResumeSequence(_routing, _prompt)
+            : transformer.StartSequence(_options.Experts, _options.ActiveExperts);
+        CachedTokens = sequence.Length;
+        return sequence;
     }
 
     // What the detokeniser and the stop matcher still hold belongs to the text.

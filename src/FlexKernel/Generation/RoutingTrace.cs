@@ -1,5 +1,4 @@
 using FlexKernel.Kernels;
-using FlexKernel.Model;
 
 namespace FlexKernel.Generation;
 
@@ -11,10 +10,9 @@ namespace FlexKernel.Generation;
 public readonly record struct RoutingChoice(int Position, int Layer, int Expert, float Weight);
 
 /// <summary>Records which experts processed each token of one sequence, layer by layer.</summary>
-public sealed class RoutingTrace : IForwardObserver
+public sealed class RoutingTrace
 {
     private readonly List<RoutingChoice> _choices = [];
-    private int _firstPosition;
 
     /// <summary>Everything recorded: forward passes in order, in each layer after layer, in each row after row.</summary>
     public IReadOnlyList<RoutingChoice> Choices => _choices;
@@ -39,26 +37,16 @@ public sealed class RoutingTrace : IForwardObserver
         return Array.ConvertAll(sums, sum => rows.Count == 0 ? 0 : sum / rows.Count);
     }
 
-    /// <inheritdoc/>
-    public bool Wants(ActivationKind kind) => false;
-
-    /// <inheritdoc/>
-    public void OnActivations(ActivationKind kind, int layer, Activations activations, int rows)
-    {
-    }
-
-    /// <inheritdoc/>
-    public void OnRouting(int layer, RoutingTable routing, int rows)
+    internal void Record(int layer, RoutingTable routing, int firstRow, int rows, int firstPosition)
     {
         for (int row = 0; row < rows; row++)
         {
-            ReadOnlySpan<int> experts = routing.Experts(row);
+            ReadOnlySpan<int> experts = routing.Experts(firstRow + row);
+            ReadOnlySpan<float> weights = routing.Weights(firstRow + row);
             for (int i = 0; i < experts.Length; i++)
             {
-                _choices.Add(new RoutingChoice(_firstPosition + row, layer, experts[i], routing.Weights(row)[i]));
+                _choices.Add(new RoutingChoice(firstPosition + row, layer, experts[i], weights[i]));
             }
         }
     }
-
-    internal void BeginPass(int firstPosition) => _firstPosition = firstPosition;
 }

@@ -22,6 +22,7 @@ public sealed class Transformer : IDisposable
     private readonly Activations _residual, _normed, _branch, _queries, _keys, _values, _attended;
     private readonly Activations? _routerLogits;
     private readonly RoutingTable? _routing;
+    private readonly PrefixCache _prefixes;
     private readonly List<IDisposable> _owned = [];
 
     /// <summary>Prepares a model to run.</summary>
@@ -39,6 +40,7 @@ public sealed class Transformer : IDisposable
         int blocks = ((options.CacheTokens ?? ContextLength) + options.BlockSize - 1) / options.BlockSize;
         _cache = Own(new KvCache(backend.CreateKvStorage(
             _description.LayerCount, _description.KeyValueHeadCount, _description.HeadDimension, blocks, options.BlockSize)));
+        _prefixes = new PrefixCache(_cache);
         _rotary = Own(new RotaryTable(_description.Rope.InverseFrequencies(_description.HeadDimension), ContextLength));
         _residual = Own(backend.CreateActivations(MaxBatchTokens, _description.HiddenSize));
         _normed = Own(backend.CreateActivations(MaxBatchTokens, _description.HiddenSize));
@@ -72,8 +74,14 @@ public sealed class Transformer : IDisposable
     /// <summary>Bytes of the key/value cache.</summary>
     public long CacheBytes => _cache.Storage.ByteCount;
 
-    /// <summary>Cache blocks that no sequence holds.</summary>
+    /// <summary>Cache blocks that no running sequence holds.</summary>
     public int FreeCacheBlocks => _cache.FreeBlocks;
+
+    /// <summary>All blocks of the cache.</summary>
+    internal int CacheBlocks => _cache.Storage.BlockCount;
+
+    /// <summary>Positions per cache block.</summary>
+    internal int BlockSize => _cache.Storage.BlockSize;
 
     /// <summary>Starts an empty sequence.</summary>
     /// <param name="selection">Which experts it may use; all by default.</param>
@@ -81,6 +89,15 @@ public sealed class Transformer : IDisposable
     /// <exception cref="ArgumentException">The selection names an unknown expert or leaves none, or k is out of range.</exception>
     public Sequence StartSequence(ExpertSelection? selection = null, int? activeExperts = null) =>
         new(_cache, ContextLength, Policy(selection, activeExperts));
+
+    /// <summary>Starts a sequence that already holds as much of a prompt as an ended one under the same policy left behind.</summary>
+    internal Sequence ResumeSequence(RoutingPolicy policy, ReadOnlySpan<int> prompt) =>
+        _prefixes.Fork(policy, prompt) ?? new Sequence(_cache, ContextLength, policy);
+
+    /// <summary>Ends a sequence and keeps its keys and values for prompts that begin with the same tokens, as long as there is room.</summary>
+    /// <param name="sequence">The sequence; no longer the caller's.</param>
+    /// <param name="tokens">The tokens it holds.</param>
+    internal void EndSequence(Sequence sequence, ReadOnlySpan<int> tokens) => _prefixes.Keep(sequence, tokens);
 
     /// <summary>Makes a batch of the largest size this transformer takes.</summary>
     public ForwardBatch CreateBatch() => new(MaxBatchTokens, _backend);
@@ -211,7 +228,9 @@ public sealed class Transformer : IDisposable
         }
     }
 
-    private RoutingPolicy Policy(ExpertSelection? selection, int? activeExperts)
+    /// <summary>The experts that a request names, as the router wants them.</summary>
+    /// <exception cref="ArgumentException">The selection names an unknown expert or leaves none, or k is out of range.</exception>
+    internal RoutingPolicy Policy(ExpertSelection? selection, int? activeExperts)
     {
         if (_description.Mixture is not { } mixture)
         {
