@@ -43,6 +43,9 @@ internal sealed class Terminal(TextReader input, TextWriter output, TextWriter e
     /// <summary>Whether a terminal may be sent styles.</summary>
     public bool IsStyled { get; init; }
 
+    /// <summary>Who hears Ctrl-C.</summary>
+    public Interrupts Interrupts { get; } = new();
+
     /// <summary>Columns of the terminal.</summary>
     public int Width { get; init; } = 80;
 
