@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 
 namespace FlexKernel.Verification;
 
@@ -20,7 +21,12 @@ internal sealed class Comparison
         _messages);
 
     /// <summary>Compares values that may differ by <paramref name="tolerance"/>.</summary>
-    public void Near(string what, ReadOnlySpan<float> actual, ReadOnlySpan<double> expected, double tolerance)
+    public void Near<T>(string what, ReadOnlySpan<T> actual, ReadOnlySpan<double> expected, double tolerance)
+        where T : INumber<T> => Near(what, actual, expected, _ => tolerance);
+
+    /// <summary>Compares values that may differ by what <paramref name="tolerance"/> says of the expected one; equal infinities are equal.</summary>
+    public void Near<T>(string what, ReadOnlySpan<T> actual, ReadOnlySpan<double> expected, Func<double, double> tolerance)
+        where T : INumber<T>
     {
         if (actual.Length != expected.Length)
         {
@@ -32,18 +38,15 @@ internal sealed class Comparison
         int at = 0;
         for (int i = 0; i < actual.Length; i++)
         {
-            double distance = Math.Abs(actual[i] - expected[i]);
-            if (!(distance <= worst))
+            double value = double.CreateChecked(actual[i]);
+            double share = value == expected[i] ? 0 : Math.Abs(value - expected[i]) / tolerance(expected[i]);
+            if (!(share <= worst))
             {
-                (worst, at) = (double.IsNaN(distance) ? double.PositiveInfinity : distance, i);
+                (worst, at) = (double.IsNaN(share) ? double.PositiveInfinity : share, i);
             }
         }
 
-        string difference = actual.Length == 0
-            ? ""
-            : string.Create(
-                CultureInfo.InvariantCulture, $"{actual[at]:G9} at {at}, expected {expected[at]:G9}, difference {worst:G3}, tolerance {tolerance:G3}");
-        Share(what, worst / tolerance, difference);
+        Share(what, worst, actual.Length == 0 ? "" : Difference(double.CreateChecked(actual[at]), expected[at], tolerance(expected[at]), at));
     }
 
     /// <summary>Compares one value.</summary>
@@ -88,6 +91,9 @@ internal sealed class Comparison
             _messages.Add(message);
         }
     }
+
+    private static string Difference(double actual, double expected, double tolerance, int at) => string.Create(
+        CultureInfo.InvariantCulture, $"{actual:G9} at {at}, expected {expected:G9}, difference {Math.Abs(actual - expected):G3}, tolerance {tolerance:G3}");
 
     private static string Entry<T>(ReadOnlySpan<T> actual, ReadOnlySpan<T> expected, int at) =>
         at < actual.Length && at < expected.Length ? $": {actual[at]}, expected {expected[at]}" : "";

@@ -38,6 +38,7 @@ public abstract class VerificationCase(string directory)
         (ModelCase.IsAt, folder => new ModelCase(folder)),
         (CountsCase.IsAt, folder => new CountsCase(folder)),
         (MixtureCase.IsAt, folder => new MixtureCase(folder)),
+        (SamplingCase.IsAt, folder => new SamplingCase(folder)),
     ];
 
     /// <summary>Where its files are.</summary>

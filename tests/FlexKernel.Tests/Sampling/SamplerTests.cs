@@ -1,4 +1,5 @@
 using FlexKernel.Sampling;
+using FlexKernel.Verification;
 using Xunit;
 
 namespace FlexKernel.Tests.Sampling;
@@ -32,18 +33,19 @@ public sealed class SamplerTests
         Renormalize = true,
     };
 
-    public static TheoryData<string> GreedyIds => [.. SamplingGoldens.Lines("greedy.jsonl").Select(c => c.GetProperty("id").GetString()!)];
+    public static TheoryData<string> GreedyIds => [.. Greedy.Select(c => c.Id)];
+
+    private static IEnumerable<GreedyReference> Greedy => GreedyReference.Read(TestData.Fixture("sampling"));
 
     [Theory]
     [MemberData(nameof(GreedyIds))]
     public void Next_Greedy_MatchesReference(string id)
     {
-        var golden = SamplingGoldens.Lines("greedy.jsonl").Single(c => c.GetProperty("id").GetString() == id);
-        float[] logits = SamplingGoldens.Floats(golden.GetProperty("logits"));
+        (_, float[] logits, int expected) = Greedy.Single(c => c.Id == id);
 
         int actual = new Sampler(new SamplingOptions { Temperature = 0 }, logits.Length, []).Next(logits);
 
-        Assert.Equal(golden.GetProperty("token").GetInt32(), actual);
+        Assert.Equal(expected, actual);
     }
 
     [Fact]
