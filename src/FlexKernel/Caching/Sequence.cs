@@ -108,5 +108,8 @@ public sealed class Sequence : IDisposable
         }
     }
 
+    /// <summary>Whether the cache has room for positions below <paramref name="length"/> now.</summary>
+    internal bool CanReserve(int length) => (length + BlockSize - 1) / BlockSize - _blockCount <= _cache.FreeBlocks;
+
     internal void Advance(int tokens) => Length += tokens;
 }

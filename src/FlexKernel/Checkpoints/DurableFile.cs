@@ -1,11 +1,39 @@
 namespace FlexKernel.Checkpoints;
 
-/// <summary>Renames that survive a power failure.</summary>
-internal static class DurableFile
+/// <summary>Files that survive a power failure and an interrupted program: they appear under their name whole and on disk, or not at all.</summary>
+public static class DurableFile
 {
+    /// <summary>Writes a file: to a temporary one in the same directory, which is flushed and renamed when it is whole, else deleted.</summary>
+    /// <param name="path">The file to appear; an existing one is replaced.</param>
+    /// <param name="write">Writes the content; the stream is buffered, and closed by the caller.</param>
+    /// <exception cref="IOException">The file cannot be created, written, flushed or renamed.</exception>
+    public static void Write(string path, Action<Stream> write)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(write);
+        path = Path.GetFullPath(path);
+        string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        FileStream stream = new(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
+        try
+        {
+            using (stream)
+            {
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
+
+            Rename(temporary, path);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+    }
+
     /// <summary>Gives a flushed file its final name in the same directory, replacing what has that name.</summary>
     /// <exception cref="IOException">The file cannot be renamed, or its directory not flushed.</exception>
-    public static void Rename(string temporary, string path)
+    internal static void Rename(string temporary, string path)
     {
         File.Move(temporary, path, overwrite: true);
         if (OperatingSystem.IsLinux())

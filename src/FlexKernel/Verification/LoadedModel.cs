@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using FlexKernel.Caching;
+using FlexKernel.Embeddings;
 using FlexKernel.Kernels;
 using FlexKernel.Model;
 
@@ -45,6 +46,13 @@ internal sealed class LoadedModel : IDisposable
         using Sequence sequence = Transformer.StartSequence(selection);
         Run(sequence, tokens, LogitRows.All, observer, row => logits.AddRange(row));
         return logits;
+    }
+
+    /// <summary>The embeddings of sequences, run together.</summary>
+    public float[][] Embed(IEnumerable<int[]> sequences, EmbeddingOptions options)
+    {
+        DocumentJob[] jobs = [.. sequences.Select(tokens => new DocumentJob(tokens, options.Experts, options.ActiveExperts))];
+        return new DocumentPooling(Transformer, _batch, new Lock()).Run(jobs, new PoolingShape(Description, options), null, CancellationToken.None);
     }
 
     /// <summary>The most likely continuation by cached decoding, one token at a time; never stopped at an end-of-sequence token.</summary>

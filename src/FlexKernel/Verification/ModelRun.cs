@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Text.Json;
 using FlexKernel.Checkpoints;
+using FlexKernel.Embeddings;
 using FlexKernel.Model;
 
 namespace FlexKernel.Verification;
@@ -55,7 +56,7 @@ internal sealed class ModelRun
         {
             CompareGreedy(model);
             CompareLosses(root, model.Description, recordings);
-            CompareEmbeddings(root, recordings);
+            CompareEmbeddings(root, model);
         }
     }
 
@@ -71,7 +72,7 @@ internal sealed class ModelRun
 
     private Recording CompareSequence(LoadedModel model, ExpertSelection selection, int id)
     {
-        Recording recording = new(_sequences[id].Length, model.Description.HiddenSize);
+        Recording recording = new(_sequences[id].Length);
         recording.Logits.AddRange(model.Logits(_sequences[id], selection, recording));
         Near($"logits.{id}", recording.Logits, "logits");
         if (_name == "main")
@@ -169,28 +170,31 @@ internal sealed class ModelRun
         }
     }
 
-    private void CompareEmbeddings(JsonElement root, Dictionary<int, Recording> recordings)
+    // All sequences together, through the product's own batches and pools.
+    private void CompareEmbeddings(JsonElement root, LoadedModel model)
     {
         if (!root.TryGetProperty("embeddings", out JsonElement embeddings))
         {
             return;
         }
 
-        JsonElement tolerance = embeddings.GetProperty("tolerance");
-        foreach ((int id, Recording recording) in recordings)
+        JsonElement tolerances = embeddings.GetProperty("tolerance");
+        int[] ids = Json.Ints(_run.GetProperty("sequences"));
+        foreach ((string name, Pooling pooling) in (ReadOnlySpan<(string, Pooling)>)[("mean", Pooling.Mean), ("last", Pooling.LastToken)])
         {
-            foreach ((string name, float[] pooled) in (ReadOnlySpan<(string, float[])>)[("mean", recording.MeanHidden()), ("last", recording.LastHidden())])
+            foreach ((string suffix, bool normalize) in (ReadOnlySpan<(string, bool)>)[("", false), ("_l2", true)])
             {
-                if (_expected.Header.Find($"main.embed_{name}.{id}") is null)
+                double tolerance = tolerances.GetProperty($"embed{suffix}").GetDouble();
+                EmbeddingOptions options = new() { Pooling = pooling, Normalize = normalize };
+                float[][] found = model.Embed(ids.Select(id => _sequences[id]), options);
+                foreach ((int id, float[] embedding) in ids.Zip(found))
                 {
-                    continue;
+                    string tensor = $"embed_{name}{suffix}.{id}";
+                    if (_expected.Header.Find($"main.{tensor}") is not null)
+                    {
+                        _comparison.Near<float>(tensor, embedding, _expected[$"main.{tensor}"].ReadDoubles(), tolerance);
+                    }
                 }
-
-                double norm = Math.Sqrt(pooled.Sum(v => (double)v * v));
-                float[] unit = Array.ConvertAll(pooled, v => (float)(v / norm));
-                _comparison.Near($"embed_{name}.{id}", pooled, _expected[$"main.embed_{name}.{id}"].ReadDoubles(), tolerance.GetProperty("embed").GetDouble());
-                _comparison.Near(
-                    $"embed_{name}_l2.{id}", unit, _expected[$"main.embed_{name}_l2.{id}"].ReadDoubles(), tolerance.GetProperty("embed_l2").GetDouble());
             }
         }
     }

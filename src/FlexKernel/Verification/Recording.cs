@@ -5,8 +5,7 @@ namespace FlexKernel.Verification;
 
 /// <summary>Everything the reference stores of one sequence that runs in one pass.</summary>
 /// <param name="length">Its tokens.</param>
-/// <param name="width">The hidden size.</param>
-internal sealed class Recording(int length, int width) : IForwardObserver
+internal sealed class Recording(int length) : IForwardObserver
 {
     public int Length { get; } = length;
 
@@ -51,25 +50,5 @@ internal sealed class Recording(int length, int width) : IForwardObserver
             Experts.Add(routing.Experts(row).ToArray());
             Weights.Add(routing.Weights(row).ToArray());
         }
-    }
-
-    public float[] LastHidden() => [.. Hidden.TakeLast(width)];
-
-    public float[] MeanHidden()
-    {
-        float[] final = [.. Hidden.TakeLast(Length * width)];
-        float[] mean = new float[width];
-        for (int i = 0; i < mean.Length; i++)
-        {
-            double sum = 0;
-            for (int row = 0; row < Length; row++)
-            {
-                sum += final[row * width + i];
-            }
-
-            mean[i] = (float)(sum / Length);
-        }
-
-        return mean;
     }
 }

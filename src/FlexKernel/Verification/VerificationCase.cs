@@ -39,6 +39,7 @@ public abstract class VerificationCase(string directory)
         (CountsCase.IsAt, folder => new CountsCase(folder)),
         (MixtureCase.IsAt, folder => new MixtureCase(folder)),
         (SamplingCase.IsAt, folder => new SamplingCase(folder)),
+        (EmbedCase.IsAt, folder => new EmbedCase(folder)),
     ];
 
     /// <summary>Where its files are.</summary>
