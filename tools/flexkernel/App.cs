@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Reflection;
 using FlexKernel.Cli.Bench;
+using FlexKernel.Cli.Embed;
 using FlexKernel.Cli.Generate;
 using FlexKernel.Cli.Inspect;
 using FlexKernel.Cli.Tokenize;
@@ -58,6 +59,7 @@ internal static class App
             new GenerateVerb(terminal),
             new InspectVerb(terminal),
             new TokenizeVerb(terminal),
+            new EmbedVerb(terminal),
             new VerifyVerb(terminal),
             new BenchVerb(terminal),
             new HelpOption { Action = help, Recursive = true },

@@ -7,7 +7,7 @@ namespace FlexKernel.Tests.Cli;
 
 public sealed class UsageTests
 {
-    public static TheoryData<string> Verbs => ["generate", "inspect", "tokenize", "verify", "bench"];
+    public static TheoryData<string> Verbs => ["generate", "inspect", "tokenize", "embed", "verify", "bench"];
 
     [Fact]
     public async Task NoArguments_ShowsHelpWithVerbsExamplesAndExitCodes()
