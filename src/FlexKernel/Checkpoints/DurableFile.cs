@@ -1,9 +1,9 @@
 namespace FlexKernel.Checkpoints;
 
-/// <summary>Files that survive a power failure and an interrupted program: they appear under their name whole and on disk, or not at all.</summary>
+/// <summary>Files that appear under their name whole and on disk, or not at all, whatever interrupts their writing.</summary>
 public static class DurableFile
 {
-    /// <summary>Writes a file: to a temporary one in the same directory, which is flushed and renamed when it is whole, else deleted.</summary>
+    /// <summary>Writes a file, to a temporary one beside it that is flushed and renamed when it is whole, and else deleted.</summary>
     /// <param name="path">The file to appear; an existing one is replaced.</param>
     /// <param name="write">Writes the content; the stream is buffered, and closed by the caller.</param>
     /// <exception cref="IOException">The file cannot be created, written, flushed or renamed.</exception>

@@ -37,7 +37,8 @@ public static class BinaryMetrics
         long positives = groups.Sum(group => (long)group.Positives), negatives = isPositive.Length - positives;
         if (positives == 0 || negatives == 0)
         {
-            throw new ArgumentException($"There are {positives} positives and {negatives} negatives, expected at least one of each.", nameof(isPositive));
+            throw new ArgumentException(
+                $"There are {positives} positives and {negatives} negatives, expected at least one of each.", nameof(isPositive));
         }
 
         double won = 0;

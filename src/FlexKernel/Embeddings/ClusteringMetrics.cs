@@ -53,7 +53,8 @@ public static class ClusteringMetrics
     private static void Count<T>(Dictionary<T, long> counts, T key)
         where T : notnull => counts[key] = counts.GetValueOrDefault(key) + 1;
 
-    private static double Entropy(IEnumerable<long> counts, double total) => -counts.Sum(count => count == total ? 0 : count / total * Math.Log(count / total));
+    private static double Entropy(IEnumerable<long> counts, double total) =>
+        -counts.Sum(count => count == total ? 0 : count / total * Math.Log(count / total));
 
     private static double MutualInformation(
         Dictionary<int, long> ofLabel, Dictionary<int, long> ofCluster, Dictionary<(int Label, int Cluster), long> ofBoth, double total)

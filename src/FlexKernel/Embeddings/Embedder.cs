@@ -11,8 +11,8 @@ public sealed record ExpertEmbeddings(string Expert, float[][] Embeddings);
 
 /// <summary>Turns texts into vectors whose cosine says how alike they are, with the hidden states of a language model.</summary>
 /// <remarks>
-/// Thread-safe: calls take turns, and generations of the same model go on between forward passes. An embedding depends on its document and the
-/// options alone, bit for bit: not on the other documents, nor on threads or vector width.
+/// Thread-safe: calls take turns, and generations of the same model go on between forward passes. An embedding depends on its document and
+/// the options alone, bit for bit: not on the other documents, nor on threads or vector width.
 /// </remarks>
 /// <param name="model">The model; it must outlive the embedder.</param>
 public sealed class Embedder(LanguageModel model)
@@ -37,7 +37,8 @@ public sealed class Embedder(LanguageModel model)
         IReadOnlyList<string> documents,
         EmbeddingOptions? options = null,
         IProgress<WorkProgress>? progress = null,
-        CancellationToken cancellationToken = default) => Embed(Encode(documents, cancellationToken), options, progress, cancellationToken);
+        CancellationToken cancellationToken = default) =>
+        Embed(Encode(documents, cancellationToken), options, progress, cancellationToken);
 
     /// <summary>Embeds documents of token ids.</summary>
     /// <inheritdoc cref="Embed(IReadOnlyList{string}, EmbeddingOptions, IProgress{WorkProgress}, CancellationToken)"/>
@@ -59,7 +60,8 @@ public sealed class Embedder(LanguageModel model)
         IReadOnlyList<string> documents,
         EmbeddingOptions? options = null,
         IProgress<WorkProgress>? progress = null,
-        CancellationToken cancellationToken = default) => EmbedPerExpert(Encode(documents, cancellationToken), options, progress, cancellationToken);
+        CancellationToken cancellationToken = default) =>
+        EmbedPerExpert(Encode(documents, cancellationToken), options, progress, cancellationToken);
 
     /// <summary>Embeds documents of token ids with each expert alone: the others are absent, and k is 1.</summary>
     /// <inheritdoc cref="EmbedPerExpert(IReadOnlyList{string}, EmbeddingOptions, IProgress{WorkProgress}, CancellationToken)"/>
@@ -85,7 +87,8 @@ public sealed class Embedder(LanguageModel model)
         DocumentJob[] jobs = [.. experts.SelectMany(expert => Jobs(
             documents, options, new ExpertSelection { Allowed = FrozenSet.Create(expert) }, activeExperts: 1))];
         float[][] embeddings = Run(jobs, options, progress, cancellationToken);
-        return [.. experts.Select((expert, e) => new ExpertEmbeddings(expert, [.. embeddings.Skip(e * documents.Count).Take(documents.Count)]))];
+        int count = documents.Count;
+        return [.. experts.Select((expert, e) => new ExpertEmbeddings(expert, embeddings[(e * count)..((e + 1) * count)]))];
     }
 
     private int[][] Encode(IReadOnlyList<string> documents, CancellationToken cancellationToken)
@@ -124,10 +127,12 @@ public sealed class Embedder(LanguageModel model)
 
         return tokens.Length <= limit ? tokens
             : truncate ? tokens.AsMemory(0, limit)
-            : throw new ArgumentException($"Document {document} has {tokens.Length} tokens; the context holds {limit}. Cut it, or ask for truncation.", nameof(tokens));
+            : throw new ArgumentException(
+                $"Document {document} has {tokens.Length} tokens; the context holds {limit}. Cut it, or allow truncation.", nameof(tokens));
     }
 
-    private float[][] Run(DocumentJob[] jobs, EmbeddingOptions options, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
+    private float[][] Run(
+        DocumentJob[] jobs, EmbeddingOptions options, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         if (options.Dimensions is { } dimensions && (dimensions < 1 || dimensions > Dimensions))
         {

@@ -37,7 +37,7 @@ public sealed record EmbeddingOptions
     /// <summary>Which vectors are pooled.</summary>
     public EmbeddingSource Source { get; init; } = EmbeddingSource.FinalNorm;
 
-    /// <summary>Divides each embedding by its Euclidean norm, after it is cut to <see cref="Dimensions"/>; a zero vector stays zero.</summary>
+    /// <summary>Divides each embedding, cut to <see cref="Dimensions"/>, by its Euclidean norm; a zero vector stays zero.</summary>
     public bool Normalize { get; init; } = true;
 
     /// <summary>Keeps the first so many components only, 1 to <see cref="Embedder.Dimensions"/>; null keeps all.</summary>

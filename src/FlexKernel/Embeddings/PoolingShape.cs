@@ -8,7 +8,8 @@ namespace FlexKernel.Embeddings;
 internal sealed class PoolingShape(ModelDescription description, EmbeddingOptions options)
 {
     /// <summary>The activations that are pooled.</summary>
-    public ActivationKind Kind => options.Source == EmbeddingSource.RouterInput ? ActivationKind.FeedForwardInput : ActivationKind.FinalNorm;
+    public ActivationKind Kind =>
+        options.Source == EmbeddingSource.RouterInput ? ActivationKind.FeedForwardInput : ActivationKind.FinalNorm;
 
     private int Parts => options.Source == EmbeddingSource.RouterInput ? description.LayerCount : 1;
 

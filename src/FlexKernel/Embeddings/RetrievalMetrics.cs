@@ -8,7 +8,8 @@ namespace FlexKernel.Embeddings;
 /// <param name="AveragePrecision">The sum of the precisions at the relevant documents among the first k, divided by the number of relevant
 /// documents.</param>
 /// <param name="Hit">1 when a relevant document is among the first k, else 0.</param>
-public sealed record RetrievalScores(double Ndcg, double Recall, double Precision, double ReciprocalRank, double AveragePrecision, double Hit);
+public sealed record RetrievalScores(
+    double Ndcg, double Recall, double Precision, double ReciprocalRank, double AveragePrecision, double Hit);
 
 /// <summary>Metrics of rankings with graded relevance, as MTEB and trec_eval define them.</summary>
 public static class RetrievalMetrics
@@ -45,7 +46,12 @@ public static class RetrievalMetrics
 
         double best = ideal.Take(k).Select((grade, i) => grade / Discount(i)).Sum();
         return new RetrievalScores(
-            gain / best, (double)found / ideal.Length, (double)found / k, first == 0 ? 0 : 1.0 / first, precisions / ideal.Length, found > 0 ? 1 : 0);
+            Ndcg: gain / best,
+            Recall: (double)found / ideal.Length,
+            Precision: (double)found / k,
+            ReciprocalRank: first == 0 ? 0 : 1.0 / first,
+            AveragePrecision: precisions / ideal.Length,
+            Hit: found > 0 ? 1 : 0);
     }
 
     /// <summary>The mean of each metric over queries.</summary>

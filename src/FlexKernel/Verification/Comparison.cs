@@ -24,7 +24,7 @@ internal sealed class Comparison
     public void Near<T>(string what, ReadOnlySpan<T> actual, ReadOnlySpan<double> expected, double tolerance)
         where T : INumber<T> => Near(what, actual, expected, _ => tolerance);
 
-    /// <summary>Compares values that may differ by what <paramref name="tolerance"/> says of the expected one; equal infinities are equal.</summary>
+    /// <summary>Compares values that may differ by the <paramref name="tolerance"/> of the expected one; infinities may be equal.</summary>
     public void Near<T>(string what, ReadOnlySpan<T> actual, ReadOnlySpan<double> expected, Func<double, double> tolerance)
         where T : INumber<T>
     {
@@ -46,7 +46,10 @@ internal sealed class Comparison
             }
         }
 
-        Share(what, worst, actual.Length == 0 ? "" : Difference(double.CreateChecked(actual[at]), expected[at], tolerance(expected[at]), at));
+        string difference = actual.Length == 0
+            ? ""
+            : Difference(double.CreateChecked(actual[at]), expected[at], tolerance(expected[at]), at);
+        Share(what, worst, difference);
     }
 
     /// <summary>Compares one value.</summary>
@@ -93,7 +96,8 @@ internal sealed class Comparison
     }
 
     private static string Difference(double actual, double expected, double tolerance, int at) => string.Create(
-        CultureInfo.InvariantCulture, $"{actual:G9} at {at}, expected {expected:G9}, difference {Math.Abs(actual - expected):G3}, tolerance {tolerance:G3}");
+        CultureInfo.InvariantCulture,
+        $"{actual:G9} at {at}, expected {expected:G9}, difference {Math.Abs(actual - expected):G3}, tolerance {tolerance:G3}");
 
     private static string Entry<T>(ReadOnlySpan<T> actual, ReadOnlySpan<T> expected, int at) =>
         at < actual.Length && at < expected.Length ? $": {actual[at]}, expected {expected[at]}" : "";

@@ -4,7 +4,7 @@ using FlexKernel.Embeddings;
 
 namespace FlexKernel.Verification;
 
-/// <summary>Similarities, metrics of retrieval, clustering and classification, and the arithmetic on embeddings (<c>cases.jsonl</c>).</summary>
+/// <summary>Similarities, metrics of retrieval, clustering and classification, arithmetic on embeddings (<c>cases.jsonl</c>).</summary>
 internal sealed class EmbedCase(string directory) : VerificationCase(directory)
 {
     private const string CasesFile = "cases.jsonl";
@@ -75,7 +75,12 @@ internal sealed class EmbedCase(string directory) : VerificationCase(directory)
     {
         float[][] documents = [.. json.GetProperty("documents").EnumerateArray().Select(Json.Floats)];
         JsonElement[] queries = [.. json.GetProperty("queries").EnumerateArray()];
-        Dictionary<int, List<RetrievalScores>> byCutoff = Cutoffs(json.GetProperty("mean")).ToDictionary(k => k, _ => new List<RetrievalScores>());
+        Dictionary<int, List<RetrievalScores>> byCutoff = [];
+        foreach (int k in Cutoffs(json.GetProperty("mean")))
+        {
+            byCutoff[k] = [];
+        }
+
         for (int q = 0; q < queries.Length; q++)
         {
             Check ofQuery = check.Of($"query {q}");

@@ -52,7 +52,8 @@ internal sealed class LoadedModel : IDisposable
     public float[][] Embed(IEnumerable<int[]> sequences, EmbeddingOptions options)
     {
         DocumentJob[] jobs = [.. sequences.Select(tokens => new DocumentJob(tokens, options.Experts, options.ActiveExperts))];
-        return new DocumentPooling(Transformer, _batch, new Lock()).Run(jobs, new PoolingShape(Description, options), null, CancellationToken.None);
+        DocumentPooling pooling = new(Transformer, _batch, new Lock());
+        return pooling.Run(jobs, new PoolingShape(Description, options), null, CancellationToken.None);
     }
 
     /// <summary>The most likely continuation by cached decoding, one token at a time; never stopped at an end-of-sequence token.</summary>

@@ -17,7 +17,7 @@ internal sealed class SamplingCase(string directory) : VerificationCase(director
 
     public static bool IsAt(string directory) => HasSteps(directory) || HasGreedy(directory) || HasDraws(directory);
 
-    /// <summary>Compares the steps of a case one by one, the log-probabilities, and, where options can express the steps, the sampler.</summary>
+    /// <summary>Compares what the steps of a case make of its logits, one after the other, and the log-probabilities.</summary>
     public static void CompareSteps(SamplingReference reference, Comparison comparison)
     {
         float[] logits = reference.Logits();
@@ -101,9 +101,11 @@ internal sealed class SamplingCase(string directory) : VerificationCase(director
         File.Exists(Path.Combine(directory, SamplingReference.VectorsFile))
         && Json.FirstLineHas(Path.Combine(directory, SamplingReference.CasesFile), "steps", "kept");
 
-    private static bool HasGreedy(string directory) => Json.FirstLineHas(Path.Combine(directory, GreedyReference.FileName), "logits", "token");
+    private static bool HasGreedy(string directory) =>
+        Json.FirstLineHas(Path.Combine(directory, GreedyReference.FileName), "logits", "token");
 
-    private static bool HasDraws(string directory) => Json.FirstLineHas(Path.Combine(directory, SamplingDraws.FileName), "draws", "critical");
+    private static bool HasDraws(string directory) =>
+        Json.FirstLineHas(Path.Combine(directory, SamplingDraws.FileName), "draws", "critical");
 
     private static double Tolerance(double expected) => RelativeTolerance * Math.Max(1, Math.Abs(expected));
 
@@ -128,7 +130,8 @@ internal sealed class SamplingCase(string directory) : VerificationCase(director
         JsonElement[] top = [.. expected.GetProperty("top5").EnumerateArray()];
         TokenLogProb[] found = actual.Top.ToArray();
         comparison.Equal<int>($"{what} likeliest", [.. found.Select(t => t.Id)], [.. top.Select(t => t[0].GetInt32())]);
-        comparison.Near<float>($"{what} log-probabilities", [.. found.Select(t => t.LogProb)], [.. top.Select(t => t[1].GetDouble())], Tolerance);
+        double[] expectedLogProbs = [.. top.Select(t => t[1].GetDouble())];
+        comparison.Near<float>($"{what} log-probabilities", [.. found.Select(t => t.LogProb)], expectedLogProbs, Tolerance);
     }
 
     private static double[] Softmax(float[] logits)

@@ -29,7 +29,8 @@ internal sealed class SamplingDraws
     /// <summary>Ids of probability 0.</summary>
     public int[] ZeroIds { get; }
 
-    public static IEnumerable<SamplingDraws> Read(string directory) => Json.Lines(Path.Combine(directory, FileName)).Select(json => new SamplingDraws(json));
+    public static IEnumerable<SamplingDraws> Read(string directory) =>
+        Json.Lines(Path.Combine(directory, FileName)).Select(json => new SamplingDraws(json));
 
     /// <summary>Draws with the product's sampler; the same seed draws the same ids everywhere.</summary>
     /// <returns>How often each id came.</returns>
@@ -67,10 +68,12 @@ internal sealed class SamplingDraws
         return statistic;
     }
 
-    /// <summary>Counts of another program's draws, with their statistic and its p-value: <c>example_correct</c> or <c>example_wrong</c>.</summary>
+    /// <summary>Counts of another program's draws, with their statistic and its p-value.</summary>
+    /// <param name="name"><c>example_correct</c> or <c>example_wrong</c>.</param>
     public (int[] Counts, double Statistic, double PValue) Example(string name)
     {
         JsonElement example = _json.GetProperty(name);
-        return (Json.Ints(example.GetProperty("counts")), example.GetProperty("statistic").GetDouble(), example.GetProperty("p_value").GetDouble());
+        double statistic = example.GetProperty("statistic").GetDouble(), pValue = example.GetProperty("p_value").GetDouble();
+        return (Json.Ints(example.GetProperty("counts")), statistic, pValue);
     }
 }

@@ -44,7 +44,11 @@ internal sealed class SamplingStep(JsonElement json)
                 SequenceBiases = [.. Biases().Where(b => b.Ids.Count > 1)],
             },
             "repetition_penalty" => options with { RepetitionPenalty = Float(_op) },
-            "presence_frequency" => options with { FrequencyPenalty = Float("frequency_penalty"), PresencePenalty = Float("presence_penalty") },
+            "presence_frequency" => options with
+            {
+                FrequencyPenalty = Float("frequency_penalty"),
+                PresencePenalty = Float("presence_penalty"),
+            },
             "no_repeat_ngram_size" => options with { NoRepeatNgram = Int(_op) },
             "bad_words_ids" => options with { BannedSequences = [.. Sequences()] },
             "min_new_tokens" => options with { MinNewTokens = Int(_op) },

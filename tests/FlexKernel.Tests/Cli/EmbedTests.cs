@@ -85,8 +85,9 @@ public sealed class EmbedTests(ShippedModel shipped) : IClassFixture<ShippedMode
         Assert.Equal(["public", "code", "math", "legal", "danish"], run.Json.Select(line => line.GetProperty("expert").GetString()));
         Assert.All(run.Json, line => Assert.False(line.TryGetProperty("index", out _)));
         Assert.Equal(
-            expected.Take(5).Select(expert => EmbeddingVector.Mean(expert.Embeddings)), run.Json.Select(line => Floats(line.GetProperty("embedding"))));
-        Assert.Contains("'shape': (5, 256), }", Encoding.ASCII.GetString(TestData.Bytes(directory["a.npy"]), 0, 128), StringComparison.Ordinal);
+            expected.Take(5).Select(expert => EmbeddingVector.Mean(expert.Embeddings)),
+            run.Json.Select(line => Floats(line.GetProperty("embedding"))));
+        Assert.Contains("'shape': (5, 256), }", Header(directory["a.npy"]), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -94,7 +95,8 @@ public sealed class EmbedTests(ShippedModel shipped) : IClassFixture<ShippedMode
     {
         using TemporaryDirectory directory = new();
 
-        CliRun run = await Run("The patient", "--router-input", "--dimensions", "5", "--no-normalize", "--pooling", "last", "--json", "--out", directory["a.npy"]);
+        string[] form = ["--router-input", "--dimensions", "5", "--no-normalize", "--pooling", "last"];
+        CliRun run = await Run(["The patient", .. form, "--json", "--out", directory["a.npy"]]);
 
         float[] expected = new Embedder(shipped.Model).Embed(["The patient"], new EmbeddingOptions
         {
@@ -107,7 +109,7 @@ public sealed class EmbedTests(ShippedModel shipped) : IClassFixture<ShippedMode
         JsonElement[] vectors = [.. Assert.Single(run.Json).GetProperty("embedding").EnumerateArray()];
         Assert.Equal(layers, vectors.Length);
         Assert.Equal(expected, vectors.SelectMany(Floats));
-        Assert.Contains($"'shape': (1, {layers}, 5), }}", Encoding.ASCII.GetString(TestData.Bytes(directory["a.npy"]), 0, 128), StringComparison.Ordinal);
+        Assert.Contains($"'shape': (1, {layers}, 5), }}", Header(directory["a.npy"]), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -119,7 +121,8 @@ public sealed class EmbedTests(ShippedModel shipped) : IClassFixture<ShippedMode
 
         CliRun run = await CliRun.Watched(isStyled: false, ["embed", "--model", Models, "--threads", "1", .. texts]);
 
-        Assert.Contains(count == 2 ? "  2  Der var engang  1.000  1.000" : "11 embeddings: 11 x 256 numbers", run.Out, StringComparison.Ordinal);
+        string expected = count == 2 ? "  2  Der var engang  1.000  1.000" : "11 embeddings: 11 x 256 numbers";
+        Assert.Contains(expected, run.Out, StringComparison.Ordinal);
         Assert.DoesNotContain("[", run.Out, StringComparison.Ordinal);
     }
 
@@ -144,7 +147,8 @@ public sealed class EmbedTests(ShippedModel shipped) : IClassFixture<ShippedMode
     [Fact]
     public async Task LongDocument_IsRefusedOrCut()
     {
-        CliRun refused = await Run("one two three four five", "--context", "3"), cut = await Run("one two three four five", "--context", "3", "--truncate");
+        string[] arguments = ["one two three four five", "--context", "3"];
+        CliRun refused = await Run(arguments), cut = await Run([.. arguments, "--truncate"]);
 
         refused.AssertFails(ExitCode.Usage, "Document 0 has 5 tokens; the context holds 3");
         Assert.Equal(ExitCode.Ok, cut.ExitCode);
@@ -192,7 +196,8 @@ public sealed class EmbedTests(ShippedModel shipped) : IClassFixture<ShippedMode
     {
         (await Run("--file", "/nowhere.txt")).AssertFails(ExitCode.NotLoaded, "/nowhere.txt");
         (await Run("x", "--out", "/nowhere/a.npy")).AssertFails(ExitCode.NotLoaded, "/nowhere");
-        (await CliRun.Of("embed", "x", "--per-expert", "--model", TestData.Fixture("counts/olmo2-7b"))).AssertFails(ExitCode.Usage, "dense");
+        CliRun dense = await CliRun.Of("embed", "x", "--per-expert", "--model", TestData.Fixture("counts/olmo2-7b"));
+        dense.AssertFails(ExitCode.Usage, "dense");
     }
 
     [Fact]
@@ -214,6 +219,8 @@ public sealed class EmbedTests(ShippedModel shipped) : IClassFixture<ShippedMode
     private static Task<CliRun> Run(params string[] args) => CliRun.Of(["embed", "--model", Models, "--threads", "1", .. args]);
 
     private static float[] Floats(JsonElement array) => [.. array.EnumerateArray().Select(value => value.GetSingle())];
+
+    private static string Header(string npy) => Encoding.ASCII.GetString(TestData.Bytes(npy), 0, 128);
 
     private static void Compress(string source, string destination)
     {

@@ -128,7 +128,8 @@ public sealed class EmbedderTests(ShippedModel shipped) : IClassFixture<ShippedM
         string[] text = ["The patient was given penicillin"];
 
         float[] with = Embedder.Embed(text)[0];
-        float[] without = Embedder.Embed(text, new EmbeddingOptions { Experts = new ExpertSelection { Excluded = FrozenSet.Create("medical") } })[0];
+        ExpertSelection others = new() { Excluded = FrozenSet.Create("medical") };
+        float[] without = Embedder.Embed(text, new EmbeddingOptions { Experts = others })[0];
 
         Assert.InRange(Similarity.Cosine(with, without), 0.5, 0.9999);
     }
@@ -221,19 +222,26 @@ public sealed class EmbedderTests(ShippedModel shipped) : IClassFixture<ShippedM
     }
 
     [Fact]
-    public void Embed_NoDocuments_GivesNothing() => Assert.Empty(Embedder.Embed(Array.Empty<string>()));
+    public void Embed_NoDocuments_GivesNothing()
+    {
+        Assert.Empty(Embedder.Embed(Array.Empty<string>()));
+        IReadOnlyList<ExpertEmbeddings> perExpert = Embedder.EmbedPerExpert(Array.Empty<string>());
+        Assert.Equal(6, perExpert.Count);
+        Assert.All(perExpert, expert => Assert.Empty(expert.Embeddings));
+    }
 
     [Fact]
     public void Embed_WrongArguments_SayWhatIsWrong()
     {
-        Assert.Contains("Document 1 has no token", Error(() => Embedder.Embed([[1], []])), StringComparison.Ordinal);
-        Assert.Contains("Dimensions is 0", Error(() => Embedder.Embed([[1]], new EmbeddingOptions { Dimensions = 0 })), StringComparison.Ordinal);
-        Assert.Contains("Dimensions is 9999", Error(() => Embedder.Embed([[1]], new EmbeddingOptions { Dimensions = 9999 })), StringComparison.Ordinal);
-        Assert.Contains("outside the vocabulary", Error(() => Embedder.Embed([[1 << 30]])), StringComparison.Ordinal);
-        Assert.Contains("unknown experts: law", Error(() => Embedder.Embed([[1]], new EmbeddingOptions { Experts = Only("law") })), StringComparison.Ordinal);
-        Assert.Contains("k is 3", Error(() => Embedder.EmbedPerExpert([[1]], new EmbeddingOptions { ActiveExperts = 3 })), StringComparison.Ordinal);
+        AssertRefused("Document 1 has no token", () => Embedder.Embed([[1], []]));
+        AssertRefused("Dimensions is 0", () => Embedder.Embed([[1]], new EmbeddingOptions { Dimensions = 0 }));
+        AssertRefused("Dimensions is 9999", () => Embedder.Embed([[1]], new EmbeddingOptions { Dimensions = 9999 }));
+        AssertRefused("outside the vocabulary", () => Embedder.Embed([[1 << 30]]));
+        AssertRefused("unknown experts: law", () => Embedder.Embed([[1]], new EmbeddingOptions { Experts = Only("law") }));
+        AssertRefused("k is 3", () => Embedder.EmbedPerExpert([[1]], new EmbeddingOptions { ActiveExperts = 3 }));
 
-        static string Error(Action action) => Assert.Throws<ArgumentException>(action).Message;
+        static void AssertRefused(string why, Action action) =>
+            Assert.Contains(why, Assert.Throws<ArgumentException>(action).Message, StringComparison.Ordinal);
     }
 
     private int[] Generate(int[] prompt)

@@ -29,7 +29,8 @@ public sealed class MetricsTests
     [Fact]
     public void AdjustedRand_ManyItems_DoesNotOverflow()
     {
-        int[] labels = [.. Enumerable.Range(0, 200_000).Select(i => i % 2)], shifted = [.. labels.Select((label, i) => i < 100_000 ? label : 1 - label)];
+        int[] labels = [.. Enumerable.Range(0, 200_000).Select(i => i % 2)];
+        int[] shifted = [.. labels.Select((label, i) => i < 100_000 ? label : 1 - label)];
 
         Assert.Equal(1, ClusteringMetrics.Of(labels, labels).AdjustedRand);
         Assert.Equal(0, ClusteringMetrics.Of(labels, shifted).AdjustedRand, 1e-4);

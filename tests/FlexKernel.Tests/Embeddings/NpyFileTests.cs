@@ -16,7 +16,8 @@ public sealed class NpyFileTests
         byte[] bytes = TestData.Bytes(directory["a.npy"]);
         Assert.Equal(128 + 24, bytes.Length);
         Assert.Equal([0x93, .. "NUMPY"u8, 1, 0, 118, 0], bytes[..10]);
-        Assert.Equal("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }".PadRight(117) + "\n", Encoding.ASCII.GetString(bytes, 10, 118));
+        string description = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
+        Assert.Equal(description.PadRight(117) + "\n", Encoding.ASCII.GetString(bytes, 10, 118));
         Assert.Equal("0000803f000000c00000003fffff7f7f0000008000004040", Convert.ToHexStringLower(bytes[128..]));
         Assert.Equal(["a.npy"], directory.Names);
     }

@@ -20,7 +20,8 @@ public sealed class RouterInputTests
         string directory = TestData.Fixture($"models/{name}");
         using SafetensorsFile expected = SafetensorsFile.Open(Path.Combine(directory, WeightFiles.ExpectedOutputsFileName));
         using JsonDocument document = Json.Read(Path.Combine(directory, "case.json"));
-        JsonElement sequence = document.RootElement.GetProperty("sequences").EnumerateArray().Single(s => s.GetProperty("id").GetInt32() == 2);
+        JsonElement sequence = document.RootElement.GetProperty("sequences").EnumerateArray()
+            .Single(s => s.GetProperty("id").GetInt32() == 2);
         int[] ids = Json.Ints(sequence.GetProperty("ids"));
         using LoadedModel model = new(directory, new LoadOptions(), new VerificationOptions(KernelPaths.Default, 1), 64);
 

@@ -11,8 +11,14 @@ internal static class GoldenCheck
     {
         Comparison comparison = new();
         compare(comparison);
-        VerificationResult result = comparison.Result;
-        TestContext.Current.TestOutputHelper?.WriteLine($"{result.Checks} checks, worst {result.WorstShare:0.000} of tolerance: {result.Worst}");
+        Passes(comparison.Result);
+    }
+
+    /// <summary>Asserts that a case compared something and that all of it held.</summary>
+    public static void Passes(VerificationResult result)
+    {
+        string worst = $"{result.WorstShare:0.000} of tolerance: {result.Worst}";
+        TestContext.Current.TestOutputHelper?.WriteLine($"{result.Checks} checks, worst {worst}");
         Assert.True(result.Status == VerificationStatus.Passed, string.Join(Environment.NewLine, result.Messages));
     }
 }

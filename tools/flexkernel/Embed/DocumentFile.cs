@@ -5,7 +5,7 @@ using FlexKernel.Cli.Output;
 
 namespace FlexKernel.Cli.Embed;
 
-/// <summary>Reads files of documents: one per line, separated by NUL, or JSON objects with a text; any of them compressed with gzip.</summary>
+/// <summary>Reads files of documents: one per line, separated by NUL, or JSON objects with a text; plain or gzip.</summary>
 internal static class DocumentFile
 {
     private const string Json = ".jsonl";
@@ -74,7 +74,9 @@ internal static class DocumentFile
     }
 
     private static string Text(JsonElement root) =>
-        root.ValueKind == JsonValueKind.Object && root.TryGetProperty("text", out JsonElement text) && text.ValueKind == JsonValueKind.String
+        root.ValueKind == JsonValueKind.Object
+        && root.TryGetProperty("text", out JsonElement text)
+        && text.ValueKind == JsonValueKind.String
             ? text.GetString()!
             : throw new FormatException(Show(root));
 

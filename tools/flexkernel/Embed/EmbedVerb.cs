@@ -56,7 +56,11 @@ internal sealed class EmbedVerb : Verb
 
     protected override async Task<int> RunAsync(ParseResult parse, CancellationToken cancellationToken)
     {
-        EmbeddingOptions options = _embedding.Read(parse) with { Experts = _experts.Selection(parse), ActiveExperts = _experts.ActiveExperts(parse) };
+        EmbeddingOptions options = _embedding.Read(parse) with
+        {
+            Experts = _experts.Selection(parse),
+            ActiveExperts = _experts.ActiveExperts(parse),
+        };
         LanguageModelOptions loading = _model.Read(parse);
         string directory = _model.Directory(parse);
         Check(parse, ModelConfigReader.Read(Path.Combine(directory, "config.json")), options);
@@ -70,8 +74,13 @@ internal sealed class EmbedVerb : Verb
             WorkUnit.Bytes,
             isQuiet,
             progress => LanguageModel.Load(directory, loading, progress, cancellationToken));
+        int[][] documents = await LongWork.RunAsync(
+            Terminal,
+            "tokenizing",
+            WorkUnit.Items,
+            isQuiet,
+            progress => Encode(model, [.. texts, .. searched], progress, cancellationToken));
         long start = Stopwatch.GetTimestamp();
-        int[][] documents = [.. texts.Concat(searched).Select(model.EncodePrompt)];
         (string? Expert, float[][] Embeddings)[] experts = await LongWork.RunAsync(
             Terminal,
             "embedding",
@@ -98,6 +107,20 @@ internal sealed class EmbedVerb : Verb
         }
 
         return ExitCode.Ok;
+    }
+
+    private static int[][] Encode(
+        LanguageModel model, string[] texts, IProgress<WorkProgress> progress, CancellationToken cancellationToken)
+    {
+        int[][] ids = new int[texts.Length][];
+        for (int i = 0; i < ids.Length; i++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            ids[i] = model.EncodePrompt(texts[i]);
+            progress.Report(new WorkProgress(i + 1, ids.Length, ""));
+        }
+
+        return ids;
     }
 
     private static (string? Expert, float[][] Embeddings)[] Embed(
@@ -167,6 +190,7 @@ internal sealed class EmbedVerb : Verb
         long tokens = runs * documents.Sum(ids => (long)Math.Min(ids.Length, context));
         int cut = documents.Count(ids => ids.Length > context);
         string truncated = cut == 0 ? "" : $", {Amounts.Of(cut, "document")} cut to {Amounts.Of(context, "token")}";
-        Terminal.Note($"{Amounts.Of(documents.Length, "document")}, {Amounts.Of(tokens, "token")} at {Amounts.Digits(tokens / seconds)} tokens/s{truncated}");
+        string rate = $"{Amounts.Of(tokens, "token")} at {Amounts.Digits(tokens / seconds)} tokens/s";
+        Terminal.Note($"{Amounts.Of(documents.Length, "document")}, {rate}{truncated}");
     }
 }

@@ -8,13 +8,16 @@ namespace FlexKernel.Cli.Embed;
 internal sealed class EmbeddingOptionSet
 {
     private readonly Option<Pooling?> _pooling = OptionFactory.Value(
-        "--pooling", "One vector per document: the mean of its tokens' (default), that of the last, or of the first", "mean|last|first", Parse);
+        "--pooling", "A document's vector: the mean of its tokens' (default), that of the last or first", "mean|last|first", Parse);
 
     private readonly Option<int?> _dimensions = OptionFactory.Value(
         "--dimensions", "Keep the first N components", "N", Parsers.Integer(1));
 
-    private readonly Option<bool> _noNormalize = OptionFactory.Flag("--no-normalize", "Leave vectors as long as they are; unit length by default");
-    private readonly Option<bool> _truncate = OptionFactory.Flag("--truncate", "Cut documents longer than the context, which are an error otherwise");
+    private readonly Option<bool> _noNormalize = OptionFactory.Flag(
+        "--no-normalize", "Leave vectors as long as they are; unit length by default");
+
+    private readonly Option<bool> _truncate = OptionFactory.Flag(
+        "--truncate", "Cut documents longer than the context, which are an error otherwise");
 
     private readonly Option<bool> _routerInput = OptionFactory.Flag(
         "--router-input", "What the router of each layer reads, one vector per layer, instead of the final hidden state");

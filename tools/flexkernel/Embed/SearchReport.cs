@@ -58,7 +58,8 @@ internal sealed class SearchReport(Terminal terminal, IReadOnlyList<string> docu
         foreach (SearchHit hit in hits)
         {
             string number = hit.Document.ToString(CultureInfo.InvariantCulture);
-            Tables.AddRow(table, EmbeddingSummary.Score(hit.Score), number, EmbeddingSummary.Beginning(documents[hit.Document], TextLength));
+            string text = EmbeddingSummary.Beginning(documents[hit.Document], TextLength);
+            Tables.AddRow(table, EmbeddingSummary.Score(hit.Score), number, text);
         }
 
         terminal.Canvas(onError: false).Write(table);
