@@ -18,6 +18,11 @@ internal sealed unsafe partial class FeedForward<TLanes>
                     throw new ArgumentException($"Row {row} is routed to expert {expert}; the layer has {experts}.", nameof(routing));
                 }
 
+                if (_weights.Experts[expert].Root < 0)
+                {
+                    throw new ArgumentException($"Row {row} is routed to expert {expert}, which is not loaded.", nameof(routing));
+                }
+
                 counts[expert]++;
             }
         }

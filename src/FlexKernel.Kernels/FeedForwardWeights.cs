@@ -22,7 +22,11 @@ public sealed record FullWeights(
 /// <summary>One expert: a full network, or corrections on top of one.</summary>
 /// <param name="Root">Index of the full network it stands on.</param>
 /// <param name="Corrections">The chain of corrections from the root to this expert; empty for the full network itself.</param>
-public sealed record ExpertWeights(int Root, LowRankWeights[] Corrections);
+public sealed record ExpertWeights(int Root, LowRankWeights[] Corrections)
+{
+    /// <summary>Stands at the index of an expert that was not loaded, and stands on no root; no row may be routed to it.</summary>
+    public static ExpertWeights NotLoaded { get; } = new(-1, []);
+}
 
 /// <summary>The feed-forward mixture of one layer.</summary>
 /// <param name="HiddenSize">Width of its input and output.</param>
@@ -62,7 +66,7 @@ public sealed record FeedForwardWeights(int HiddenSize, int InnerSize, FullWeigh
 
         foreach (ExpertWeights expert in experts)
         {
-            if ((uint)expert.Root >= (uint)roots)
+            if ((uint)expert.Root >= (uint)roots && !ReferenceEquals(expert, ExpertWeights.NotLoaded))
             {
                 throw new ArgumentException($"An expert stands on root {expert.Root}; there are {roots}.", nameof(experts));
             }

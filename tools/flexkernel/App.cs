@@ -4,8 +4,10 @@ using System.CommandLine.Invocation;
 using System.Reflection;
 using FlexKernel.Cli.Bench;
 using FlexKernel.Cli.Embed;
+using FlexKernel.Cli.Conversion;
 using FlexKernel.Cli.Generate;
 using FlexKernel.Cli.Inspect;
+using FlexKernel.Cli.Synth;
 using FlexKernel.Cli.Tokenize;
 using FlexKernel.Cli.Verify;
 
@@ -62,6 +64,8 @@ internal static class App
             new EmbedVerb(terminal),
             new VerifyVerb(terminal),
             new BenchVerb(terminal),
+            new ConvertVerb(terminal),
+            new SynthVerb(terminal),
             new HelpOption { Action = help, Recursive = true },
             new VersionOption { Action = new ShowVersion(terminal) },
         };

@@ -57,11 +57,33 @@ public static class WeightTypes
         }
         else
         {
-            ReadOnlySpan<ushort> values = MemoryMarshal.Cast<byte, ushort>(source);
-            for (int i = 0; i < destination.Length; i++)
-            {
-                destination[i] = BFloat16.ToSingle(values[i]);
-            }
+            BFloat16.ToSingles(MemoryMarshal.Cast<byte, ushort>(source), destination);
+        }
+    }
+
+    /// <summary>Rounds to stored little-endian values: to nearest, ties to even; what exceeds their range becomes infinite.</summary>
+    /// <param name="source">The values.</param>
+    /// <param name="type">The type to store.</param>
+    /// <param name="destination">Receives the bytes of as many values.</param>
+    /// <exception cref="ArgumentException">The lengths do not agree.</exception>
+    public static void Narrow(ReadOnlySpan<float> source, StoredType type, Span<byte> destination)
+    {
+        if (destination.Length != (long)source.Length * type.Size())
+        {
+            throw new ArgumentException($"{destination.Length} bytes do not hold {source.Length} values of {type}.", nameof(destination));
+        }
+
+        if (type == StoredType.F32)
+        {
+            MemoryMarshal.AsBytes(source).CopyTo(destination);
+        }
+        else if (type == StoredType.F16)
+        {
+            TensorPrimitives.ConvertToHalf(source, MemoryMarshal.Cast<byte, Half>(destination));
+        }
+        else
+        {
+            BFloat16.FromSingles(source, MemoryMarshal.Cast<byte, ushort>(destination));
         }
     }
 }

@@ -115,6 +115,9 @@ public enum CheckpointError
     /// <summary>The packed weights would take more memory than allowed.</summary>
     MemoryExceeded = 4005,
 
+    /// <summary>A value does not fit the element type it is to be converted to.</summary>
+    ValueOutOfRange = 4006,
+
     /// <summary>A configuration is malformed, incomplete, inconsistent or not supported.</summary>
     ConfigurationInvalid = 5001,
 

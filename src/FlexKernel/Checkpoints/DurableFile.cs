@@ -36,9 +36,16 @@ public static class DurableFile
     internal static void Rename(string temporary, string path)
     {
         File.Move(temporary, path, overwrite: true);
+        FlushDirectory(Path.GetDirectoryName(path)!);
+    }
+
+    /// <summary>Makes the names in a directory survive a power failure, where the system needs to be told.</summary>
+    /// <exception cref="IOException">The directory cannot be flushed.</exception>
+    public static void FlushDirectory(string path)
+    {
         if (OperatingSystem.IsLinux())
         {
-            LinuxFile.FlushDirectory(Path.GetDirectoryName(path)!);
+            LinuxFile.FlushDirectory(path);
         }
     }
 }

@@ -54,6 +54,9 @@ public sealed class SafetensorsFile : IDisposable
     /// <summary>Gets the SHA-256 of the whole file in lower-case hexadecimal; null until a load that computes it has finished.</summary>
     public string? Sha256 { get; internal set; }
 
+    /// <summary>Gets or sets who is told of every read of a tensor's bytes; null: nobody.</summary>
+    internal Action<TensorEntry, TensorPart>? ReadTrace { get; set; }
+
     /// <summary>Gets a tensor of the file.</summary>
     /// <param name="name">The name.</param>
     /// <exception cref="CheckpointException">The file holds no such tensor.</exception>
@@ -106,6 +109,7 @@ public sealed class SafetensorsFile : IDisposable
         }
 
         CheckedSize position = CheckedSize.From(DataStart, Path, tensor.Name) + (ulong)tensor.Begin + (ulong)offset;
+        ReadTrace?.Invoke(tensor, new TensorPart(offset, offset + destination.Length));
         RegularFile.ReadExactly(_handle, position.ToInt64(), destination, Path);
     }
 

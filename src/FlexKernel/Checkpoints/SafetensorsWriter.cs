@@ -68,21 +68,21 @@ public sealed class SafetensorsWriter : IDisposable
     public void Append(string tensor, ReadOnlySpan<byte> bytes)
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
-        if (!_progress.TryGetValue(tensor, out Progress? progress))
-        {
-            throw new ArgumentException($"The file has no tensor {CheckpointException.Quote(tensor)}.", nameof(tensor));
-        }
+        Progress progress = Find(tensor);
+        Write(progress, progress.Written, bytes);
+    }
 
-        TensorEntry entry = progress.Tensor;
-        if (bytes.Length > entry.ByteCount - progress.Written)
-        {
-            throw new ArgumentException(
-                $"{entry} takes {entry.ByteCount} bytes; {bytes.Length} more after {progress.Written} are too many.", nameof(bytes));
-        }
-
-        RandomAccess.Write(_handle, bytes, _dataStart + entry.Begin + progress.Written);
-        progress.Written += bytes.Length;
+    /// <summary>Writes some bytes of a tensor, in any order and on any number of threads at once; every byte exactly once.</summary>
+    /// <param name="tensor">The name of the tensor, to which nothing may be appended.</param>
+    /// <param name="offset">The offset of the first byte in the tensor.</param>
+    /// <param name="bytes">The bytes as the file stores them.</param>
+    /// <exception cref="ArgumentException">No tensor has this name, or the bytes do not lie within it.</exception>
+    /// <exception cref="IOException">The bytes cannot be written.</exception>
+    public void Write(string tensor, long offset, ReadOnlySpan<byte> bytes)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        Write(Find(tensor), offset, bytes);
     }
 
     /// <summary>Flushes the file to the disk and gives it its name.</summary>
@@ -112,10 +112,35 @@ public sealed class SafetensorsWriter : IDisposable
         }
     }
 
+    private Progress Find(string tensor)
+    {
+        ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+        return _progress.TryGetValue(tensor, out Progress? progress)
+            ? progress
+            : throw new ArgumentException($"The file has no tensor {CheckpointException.Quote(tensor)}.", nameof(tensor));
+    }
+
+    private void Write(Progress progress, long offset, ReadOnlySpan<byte> bytes)
+    {
+        TensorEntry entry = progress.Tensor;
+        if (bytes.Length > entry.ByteCount - offset)
+        {
+            throw new ArgumentException(
+                $"{entry} takes {entry.ByteCount} bytes; {bytes.Length} more after {offset} are too many.", nameof(bytes));
+        }
+
+        RandomAccess.Write(_handle, bytes, _dataStart + entry.Begin + offset);
+        progress.Add(bytes.Length);
+    }
+
     private sealed class Progress(TensorEntry tensor)
     {
+        private long _written;
+
         public TensorEntry Tensor { get; } = tensor;
 
-        public long Written { get; set; }
+        public long Written => Interlocked.Read(ref _written);
+
+        public void Add(int bytes) => Interlocked.Add(ref _written, bytes);
     }
 }

@@ -26,8 +26,19 @@ public sealed class WeightFilesWriter : IDisposable
     public static WeightFilesWriter Create(
         string directory, IEnumerable<TensorSpec> tensors, long maxShardBytes, IReadOnlyDictionary<string, string>? metadata = null)
     {
+        return Create(directory, tensors, Sharding.MaxBytes(maxShardBytes), metadata);
+    }
+
+    /// <inheritdoc cref="Create(string, IEnumerable{TensorSpec}, long, IReadOnlyDictionary{string, string}?)"/>
+    /// <param name="directory">An existing directory that holds no safetensors file and no index yet.</param>
+    /// <param name="tensors">All tensors; neighbours in this order come into the same shard.</param>
+    /// <param name="sharding">How they are divided into files.</param>
+    /// <param name="metadata">Free text to store in every file, or null.</param>
+    public static WeightFilesWriter Create(
+        string directory, IEnumerable<TensorSpec> tensors, Sharding sharding, IReadOnlyDictionary<string, string>? metadata = null)
+    {
         ArgumentException.ThrowIfNullOrEmpty(directory);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxShardBytes);
+        ArgumentNullException.ThrowIfNull(sharding);
         if (Directory.EnumerateFileSystemEntries(directory).FirstOrDefault(IsWeights) is { } existing)
         {
             throw new IOException($"{directory}: holds {Path.GetFileName(existing)} already; weights are written to a fresh directory.");
@@ -36,7 +47,7 @@ public sealed class WeightFilesWriter : IDisposable
         WeightFilesWriter writer = new(directory);
         try
         {
-            writer.OpenShards(Split([.. tensors], maxShardBytes), metadata);
+            writer.OpenShards(sharding.Split([.. tensors]), metadata);
             return writer;
         }
         catch
@@ -53,14 +64,14 @@ public sealed class WeightFilesWriter : IDisposable
     /// <exception cref="IOException">The bytes cannot be written.</exception>
     public void Append(string tensor, ReadOnlySpan<byte> bytes)
     {
-        ArgumentNullException.ThrowIfNull(tensor);
-        if (!_writerOf.TryGetValue(tensor, out SafetensorsWriter? writer))
-        {
-            throw new ArgumentException($"The weights have no tensor {CheckpointException.Quote(tensor)}.", nameof(tensor));
-        }
-
-        writer.Append(tensor, bytes);
+        Find(tensor).Append(tensor, bytes);
     }
+
+    /// <inheritdoc cref="SafetensorsWriter.Write(string, long, ReadOnlySpan{byte})"/>
+    public void Write(string tensor, long offset, ReadOnlySpan<byte> bytes) => Find(tensor).Write(tensor, offset, bytes);
+
+    /// <summary>The number of weight files.</summary>
+    public int FileCount => _shards.Count;
 
     /// <summary>Flushes all files to the disk and gives them their names, the index last.</summary>
     /// <exception cref="InvalidOperationException">A tensor lacks bytes.</exception>
@@ -92,33 +103,16 @@ public sealed class WeightFilesWriter : IDisposable
         }
     }
 
+    private SafetensorsWriter Find(string tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        return _writerOf.TryGetValue(tensor, out SafetensorsWriter? writer)
+            ? writer
+            : throw new ArgumentException($"The weights have no tensor {CheckpointException.Quote(tensor)}.", nameof(tensor));
+    }
+
     private static bool IsWeights(string path) =>
         path.EndsWith(WeightFiles.Extension, StringComparison.OrdinalIgnoreCase) || Path.GetFileName(path) == WeightFiles.IndexFileName;
-
-    private static List<List<TensorSpec>> Split(List<TensorSpec> tensors, long maxShardBytes)
-    {
-        // Arranging all of them together finds names that two shards would share, and the sizes.
-        Dictionary<string, long> bytesOf = SafetensorsLayout.Arrange(tensors).ToDictionary(entry => entry.Name, entry => entry.ByteCount);
-        List<List<TensorSpec>> shards = [[]];
-        long room = maxShardBytes;
-        foreach (TensorSpec tensor in tensors)
-        {
-            long bytes = bytesOf[tensor.Name];
-            if (bytes > room && shards[^1].Count > 0)
-            {
-                shards.Add([]);
-                room = maxShardBytes;
-            }
-
-            shards[^1].Add(tensor);
-            room -= Math.Min(bytes, room);
-        }
-
-        return shards.Count <= WeightFiles.MaxShards
-            ? shards
-            : throw new ArgumentException(
-                $"{shards.Count} shards exceed the {WeightFiles.MaxShards} that an index may name.", nameof(maxShardBytes));
-    }
 
     private void OpenShards(List<List<TensorSpec>> shards, IReadOnlyDictionary<string, string>? metadata)
     {

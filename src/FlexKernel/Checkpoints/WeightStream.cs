@@ -51,9 +51,48 @@ internal sealed class WeightStream(
 
     private void ReadTensor(SafetensorsFile file, TensorEntry tensor, ITensorSink? sink, IncrementalHash? digest)
     {
-        if (tensor.ByteCount == 0 || (sink is null && digest is null))
+        if (tensor.ByteCount == 0)
         {
-            Advance(tensor, tensor.ByteCount);
+            Advance(tensor, 0);
+            return;
+        }
+
+        long begin = 0;
+        foreach (TensorPart part in sink is null ? [] : CheckedParts(sink, tensor))
+        {
+            ReadPart(file, tensor, new TensorPart(begin, part.Begin), null, digest);
+            ReadPart(file, tensor, part, sink, digest);
+            begin = part.End;
+        }
+
+        ReadPart(file, tensor, new TensorPart(begin, tensor.ByteCount), null, digest);
+    }
+
+    private static IReadOnlyList<TensorPart> CheckedParts(ITensorSink sink, TensorEntry tensor)
+    {
+        IReadOnlyList<TensorPart> parts = sink.Parts ?? [new TensorPart(0, tensor.ByteCount)];
+        int elementBytes = Math.Max(tensor.Type.BitSize() / 8, 1);
+        long end = 0;
+        foreach (TensorPart part in parts)
+        {
+            bool isWhole = part.Begin % elementBytes == 0 && part.End % elementBytes == 0;
+            if (part.Begin < end || part.End <= part.Begin || part.End > tensor.ByteCount || !isWhole)
+            {
+                throw new ArgumentException(
+                    $"The sink of {tensor} asks for bytes {part.Begin} to {part.End}: not whole elements behind byte {end} of {tensor.ByteCount}.");
+            }
+
+            end = part.End;
+        }
+
+        return parts;
+    }
+
+    private void ReadPart(SafetensorsFile file, TensorEntry tensor, TensorPart part, ITensorSink? sink, IncrementalHash? digest)
+    {
+        if (sink is null && digest is null)
+        {
+            Advance(tensor, part.End - part.Begin);
             return;
         }
 
@@ -65,10 +104,10 @@ internal sealed class WeightStream(
 
         int block = _buffer.Length - _buffer.Length % chunk;
         bool scan = sink is not null && options.RejectNonFinite;
-        for (long offset = 0; offset < tensor.ByteCount; offset += block)
+        for (long offset = part.Begin; offset < part.End; offset += block)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            Span<byte> bytes = _buffer.AsSpan(0, (int)Math.Min(block, tensor.ByteCount - offset));
+            Span<byte> bytes = _buffer.AsSpan(0, (int)Math.Min(block, part.End - offset));
             file.Read(tensor, offset, bytes);
             digest?.AppendData(bytes);
             if (scan)

@@ -21,6 +21,9 @@ public sealed record ExpertDescription
     /// <summary>The full expert at the end of the chain of bases; the own index for a full expert.</summary>
     public required int Root { get; init; }
 
+    /// <summary>False when the model was loaded without the expert, so that no request can allow it. Default: true.</summary>
+    public bool IsAvailable { get; init; } = true;
+
     /// <summary>True when the expert has matrices of its own rather than factors.</summary>
     public bool IsFull => Rank == 0;
 }

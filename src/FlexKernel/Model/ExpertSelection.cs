@@ -43,6 +43,28 @@ public sealed record ExpertSelection
         return Resolve(catalogue.Names.AsSpan());
     }
 
+    /// <summary>Lists the experts of a loaded model that the router may see; experts that were left out at load are never among them.</summary>
+    /// <param name="mixture">The loaded mixture.</param>
+    /// <returns>Ascending indices.</returns>
+    /// <exception cref="ArgumentException">A name is unknown, an allowed expert was left out at load, or no expert is left.</exception>
+    public int[] Resolve(MixtureDescription mixture)
+    {
+        ArgumentNullException.ThrowIfNull(mixture);
+        int[] indices = Resolve([.. mixture.Experts.Select(e => e.Name)]);
+        string[] absent = [.. indices.Select(i => mixture.Experts[i]).Where(e => !e.IsAvailable).Select(e => e.Name)];
+        if (Allowed is not null && absent.Length > 0)
+        {
+            string loaded = string.Join(", ", mixture.Experts.Where(e => e.IsAvailable).Select(e => e.Name).Take(64));
+            throw new ArgumentException(
+                $"The selection allows experts that the model was loaded without: {string.Join(", ", absent.Take(8))}. Loaded: {loaded}.", nameof(mixture));
+        }
+
+        int[] available = [.. indices.Where(i => mixture.Experts[i].IsAvailable)];
+        return available.Length > 0
+            ? available
+            : throw new ArgumentException("The selection leaves none of the experts that the model was loaded with.", nameof(mixture));
+    }
+
     /// <summary>Compares by value: the same names, in any order.</summary>
     /// <param name="other">The selection to compare with.</param>
     public bool Equals(ExpertSelection? other) =>

@@ -31,7 +31,15 @@ public sealed record LoadOptions
     /// <summary>Whether a NaN or an infinity among the weights is an error; on by default.</summary>
     public bool RejectNonFinite { get; init; } = true;
 
-    /// <summary>Whether every weight file is digested while it is read, see <see cref="ModelWeights.FileSha256"/>; on by default.</summary>
+    /// <summary>
+    /// The experts to load, all by default. The tensors and router rows of the others are never read and take no memory; requests can
+    /// no longer allow them. An excluded expert must not be the base of one that stays; one that is merely not allowed is then loaded
+    /// as a base that the router does not see.
+    /// </summary>
+    public ExpertSelection Experts { get; init; } = ExpertSelection.All;
+
+    /// <summary>Whether every weight file is digested while it is read, see <see cref="ModelWeights.FileSha256"/>; on by default, and
+    /// without effect when experts are left out, whose bytes a digest would have to read.</summary>
     public bool ComputeSha256 { get; init; } = true;
 
     /// <summary>The most bytes that packed weights may take; 90 % of what the system says is available by default.</summary>

@@ -9,6 +9,7 @@ public sealed class ModelLoader
 {
     private readonly LoadOptions _options;
     private readonly ModelDescription _stored;
+    private readonly HeldExperts _held;
     private readonly Dictionary<TensorSlot, PackedMatrix> _matrices = [];
     private readonly Dictionary<TensorSlot, Activations> _vectors = [];
     private readonly List<IDisposable> _owned = [];
@@ -19,6 +20,7 @@ public sealed class ModelLoader
     {
         _stored = stored;
         _options = options;
+        _held = HeldExperts.Of(stored.Mixture, options.Experts);
     }
 
     /// <summary>Loads a model.</summary>
@@ -27,16 +29,28 @@ public sealed class ModelLoader
     /// <param name="progress">Told how far the reading is.</param>
     /// <param name="cancellationToken">Stops the load.</param>
     /// <exception cref="ModelConfigException">The configuration is not supported.</exception>
+    /// <exception cref="ArgumentException">The experts to load are unknown or none, or leave out the base of one that stays.</exception>
     /// <exception cref="CheckpointException">A file is malformed, a tensor is missing, unexpected or misshapen, or memory does not suffice.</exception>
     public static ModelWeights Load(
         string directory, LoadOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options ??= new LoadOptions();
-        string config = Path.Combine(directory, options.ConfigFile);
-        ModelLoader loader = new(ModelConfigReader.Read(config, options.ConfigOverrides), options);
+        ModelDescription stored = ModelConfigReader.Read(Path.Combine(directory, options.ConfigFile), options.ConfigOverrides);
+        using WeightFiles files = WeightFiles.Open(directory);
+        return Load(files, stored, directory, options, progress, cancellationToken);
+    }
+
+    internal static ModelWeights Load(
+        WeightFiles files,
+        ModelDescription stored,
+        string directory,
+        LoadOptions options,
+        IProgress<WorkProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        ModelLoader loader = new(stored, options);
         try
         {
-            using WeightFiles files = WeightFiles.Open(directory);
             loader.Read(files, directory, progress, cancellationToken);
             return loader.Assemble();
         }
@@ -52,8 +66,8 @@ public sealed class ModelLoader
         TensorShape[] present = TensorShape.Of(files);
         TensorMap map = new TensorLayout(_stored).Resolve(present, directory);
         CheckMemory(files, map, directory);
-        CheckpointReadOptions reading = new() { RejectNonFinite = _options.RejectNonFinite, ComputeSha256 = _options.ComputeSha256 };
-        files.Load(entry => map.Slots.TryGetValue(entry.Name, out TensorSlot slot) ? Sink(entry, slot) : null, reading, progress, cancellationToken);
+        CheckpointReadOptions reading = new() { RejectNonFinite = _options.RejectNonFinite, ComputeSha256 = _options.ComputeSha256 && _held.IsAll };
+        files.Load(entry => map.Slots.TryGetValue(entry.Name, out TensorSlot slot) && IsHeld(slot) ? Sink(entry, slot) : null, reading, progress, cancellationToken);
         foreach (SafetensorsFile file in files.Files)
         {
             if (file.Sha256 is { } digest)
@@ -68,9 +82,11 @@ public sealed class ModelLoader
         CheckedSize needed = new(0, directory);
         foreach (StoredTensor tensor in files.Tensors)
         {
-            if (map.Slots.ContainsKey(tensor.Entry.Name))
+            if (map.Slots.TryGetValue(tensor.Entry.Name, out TensorSlot slot) && IsHeld(slot))
             {
-                needed += (ulong)tensor.Entry.ElementCount * (ulong)Format(Stored(tensor.Entry)).Size();
+                bool isFused = slot.Role is TensorRole.FusedGateUp or TensorRole.FusedDown;
+                long elements = isFused ? tensor.Entry.ElementCount / _stored.Mixture!.Count * Experts(_held.IsHeld).Length : tensor.Entry.ElementCount;
+                needed += (ulong)elements * (ulong)Format(Stored(tensor.Entry)).Size();
             }
         }
 
@@ -81,6 +97,10 @@ public sealed class ModelLoader
                 CheckpointError.MemoryExceeded, directory, $"weights that fit {limit:N0} bytes of memory", $"{needed.Value:N0} bytes of packed weights");
         }
     }
+
+    private bool IsHeld(TensorSlot slot) => slot.Expert < 0 || _held.IsHeld(slot.Expert);
+
+    private int[] Experts(Func<int, bool> condition) => [.. Enumerable.Range(0, _stored.Mixture!.Count).Where(condition)];
 
     private static StoredType Stored(TensorEntry entry) => entry.Type switch
     {
@@ -105,7 +125,9 @@ public sealed class ModelLoader
         int columns = (int)entry.Shape[^1];
         if (slot.Role is TensorRole.FusedGateUp or TensorRole.FusedDown)
         {
-            return new RowSink(FusedTargets(slot, (int)entry.Shape[1], columns, Format(type)), type, columns);
+            long expertBytes = entry.ByteCount / entry.Shape[0];
+            TensorPart[] parts = [.. Experts(_held.IsHeld).Select(e => new TensorPart(e * expertBytes, (e + 1) * expertBytes))];
+            return new RowSink(FusedTargets(slot, (int)entry.Shape[1], columns, Format(type)), type, columns, parts: parts);
         }
 
         int rows = (int)entry.Shape[0];
@@ -122,7 +144,10 @@ public sealed class ModelLoader
             return new RowSink([Matrix(slot, rows, Cut(columns), exact ? Format(type) : WeightFormat.F32)], type, columns, expert.Scale);
         }
 
-        return new RowSink([Matrix(slot, rows, columns, Format(type))], type, columns);
+        PackedMatrix matrix = Matrix(slot, rows, columns, Format(type));
+        return slot.Role == TensorRole.Router && !_held.IsAll
+            ? new SomeRowsSink(matrix, Experts(_held.IsAvailable), type)
+            : new RowSink([matrix], type, columns);
     }
 
     private static bool IsPowerOfTwo(float value) => float.IsNormal(value) && (BitConverter.SingleToUInt32Bits(value) & 0x7FFFFF) == 0;
@@ -132,7 +157,7 @@ public sealed class ModelLoader
     private PackedMatrix[] FusedTargets(TensorSlot slot, int rowsPerExpert, int columns, WeightFormat format)
     {
         List<PackedMatrix> targets = [];
-        for (int expert = 0; expert < _stored.Mixture!.Count; expert++)
+        foreach (int expert in Experts(_held.IsHeld))
         {
             if (slot.Role == TensorRole.FusedDown)
             {
@@ -185,7 +210,8 @@ public sealed class ModelLoader
     // Ranks as cut, and experts to be written out as full ones.
     private MixtureDescription Effective(MixtureDescription mixture)
     {
-        ImmutableArray<ExpertDescription> experts = [.. mixture.Experts.Select(e => e with { Rank = Cut(e.Rank) })];
+        ImmutableArray<ExpertDescription> experts =
+            [.. mixture.Experts.Select(e => e with { Rank = Cut(e.Rank), IsAvailable = _held.IsAvailable(e.Index) })];
         double limit = _options.Densification switch
         {
             Densification.Never => double.PositiveInfinity,
@@ -194,7 +220,7 @@ public sealed class ModelLoader
         };
         return mixture with
         {
-            Experts = [.. experts.Select(e => ChainRank(e) > limit
+            Experts = [.. experts.Select(e => _held.IsHeld(e.Index) && ChainRank(e) > limit
                 ? e with { Rank = 0, Base = e.Index, Root = e.Index, Scale = 1f }
                 : e)],
         };
@@ -229,7 +255,7 @@ public sealed class ModelLoader
         Dictionary<int, int> rootOf = [];
         foreach (ExpertDescription expert in mixture.Experts)
         {
-            if (expert.IsFull)
+            if (expert.IsFull && _held.IsHeld(expert.Index))
             {
                 rootOf[expert.Index] = roots.Count;
                 roots.Add(_stored.Mixture!.Experts[expert.Index].IsFull
@@ -239,8 +265,8 @@ public sealed class ModelLoader
         }
 
         // A base that was written out is no longer a base: the chain runs on the stored experts.
-        ExpertWeights[] experts = [.. mixture.Experts.Select(e => e.IsFull
-            ? new ExpertWeights(rootOf[e.Index], [])
+        ExpertWeights[] experts = [.. mixture.Experts.Select(e => !_held.IsHeld(e.Index) ? ExpertWeights.NotLoaded
+            : e.IsFull ? new ExpertWeights(rootOf[e.Index], [])
             : new ExpertWeights(rootOf[e.Root], Chain(layer, e.Index, _stored.Mixture!)))];
         return new FeedForwardWeights(_stored.HiddenSize, _stored.IntermediateSize, [.. roots], experts);
     }

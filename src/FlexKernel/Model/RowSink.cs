@@ -8,13 +8,18 @@ namespace FlexKernel.Model;
 /// <param name="type">The stored type.</param>
 /// <param name="columns">Stored values per row.</param>
 /// <param name="scale">Multiplies every value.</param>
-internal sealed class RowSink(PackedMatrix[] targets, StoredType type, int columns, float scale = 1f) : ITensorSink
+/// <param name="parts">The stored rows the matrices come from, in bytes; null: from the first on.</param>
+internal sealed class RowSink(
+    PackedMatrix[] targets, StoredType type, int columns, float scale = 1f, IReadOnlyList<TensorPart>? parts = null) : ITensorSink
 {
     private int _target;
     private int _row;
 
     /// <inheritdoc/>
     public int ChunkBytes => (new CheckedSize((ulong)columns, nameof(RowSink)) * (ulong)(PackedMatrix.PanelRows * type.Size())).ToArrayLength();
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TensorPart>? Parts => parts;
 
     /// <inheritdoc/>
     public void Accept(long byteOffset, ReadOnlySpan<byte> chunk)
@@ -33,6 +38,23 @@ internal sealed class RowSink(PackedMatrix[] targets, StoredType type, int colum
             }
         }
     }
+}
+
+/// <summary>Packs some rows of a stored matrix, each in its own place; the others are not read and stay zero.</summary>
+/// <param name="target">The matrix, of all stored rows.</param>
+/// <param name="rows">The rows to read, ascending.</param>
+/// <param name="type">The stored type.</param>
+internal sealed class SomeRowsSink(PackedMatrix target, int[] rows, StoredType type) : ITensorSink
+{
+    /// <inheritdoc/>
+    public int ChunkBytes => target.Columns * type.Size();
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TensorPart> Parts => [.. rows.Select(row => new TensorPart((long)row * ChunkBytes, (row + 1L) * ChunkBytes))];
+
+    /// <inheritdoc/>
+    public void Accept(long byteOffset, ReadOnlySpan<byte> chunk) =>
+        target.WriteRows((int)(byteOffset / ChunkBytes), chunk, type, target.Columns);
 }
 
 /// <summary>Widens a stored vector while it is read.</summary>

@@ -244,7 +244,7 @@ public sealed class Transformer : IDisposable
             throw new ArgumentException($"k is {activeExperts}, expected 1 to {mixture.Count}.", nameof(activeExperts));
         }
 
-        int[] allowed = (selection ?? ExpertSelection.All).Resolve([.. mixture.Experts.Select(e => e.Name)]);
+        int[] allowed = (selection ?? ExpertSelection.All).Resolve(mixture);
         return new RoutingPolicy(allowed, Math.Min(activeExperts ?? mixture.ActiveExperts, allowed.Length));
     }
 

@@ -52,7 +52,7 @@ internal sealed class GenerateVerb : Verb
     protected override async Task<int> RunAsync(ParseResult parse, CancellationToken cancellationToken)
     {
         GenerationOptions options = Read(parse);
-        LanguageModelOptions loading = _model.Read(parse);
+        LanguageModelOptions loading = _model.Read(parse, options.Experts);
         string directory = _model.Directory(parse);
         ModelDescription description = ModelConfigReader.Read(Path.Combine(directory, "config.json"));
         Check(parse, description);

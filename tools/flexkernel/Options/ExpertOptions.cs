@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.CommandLine;
 using FlexKernel.Model;
 
@@ -9,29 +8,21 @@ internal sealed class ExpertOptions
 {
     private readonly Option<int?> _active = CommonOptions.ActiveExperts();
 
-    private readonly Option<string[]> _exclude = OptionFactory.List(
-        "--exclude", "Experts the router must not see, by name or index", "NAME[,NAME]", Parsers.Name);
-
-    private readonly Option<string[]> _allow = OptionFactory.List(
-        "--allow", "The only experts the router may see, by name or index", "NAME[,NAME]", Parsers.Name);
+    private readonly SelectionOptions _selection;
 
     /// <summary>Adds the options to a verb.</summary>
     public ExpertOptions(Command command)
     {
         command.Add(_active);
-        command.Add(_exclude);
-        command.Add(_allow);
+        _selection = new SelectionOptions(
+            command, "Experts the router must not see, by name or index", "The only experts the router may see, by name or index");
     }
 
     /// <summary>k as asked for, or null.</summary>
     public int? ActiveExperts(ParseResult parse) => parse.GetValue(_active);
 
     /// <summary>The experts asked for.</summary>
-    public ExpertSelection Selection(ParseResult parse) => new()
-    {
-        Allowed = parse.GetValue(_allow) is { Length: > 0 } allowed ? allowed.ToFrozenSet() : null,
-        Excluded = (parse.GetValue(_exclude) ?? []).ToFrozenSet(),
-    };
+    public ExpertSelection Selection(ParseResult parse) => _selection.Read(parse);
 
     /// <summary>Checks against a model what was asked for, before minutes are spent on loading it.</summary>
     /// <param name="parse">The command line.</param>

@@ -36,12 +36,15 @@ internal sealed class ModelOptions
     public string Directory(ParseResult parse) => ModelLocator.Find(parse.GetValue(_model));
 
     /// <summary>How to load and run it.</summary>
-    public LanguageModelOptions Read(ParseResult parse) => new()
+    /// <param name="parse">The command line.</param>
+    /// <param name="experts">The experts to load, for a verb that never needs others; all by default.</param>
+    public LanguageModelOptions Read(ParseResult parse, ExpertSelection? experts = null) => new()
     {
         Threads = _engine.Threads(parse),
         Path = _engine.Path(parse),
         Loading = new LoadOptions
         {
+            Experts = experts ?? ExpertSelection.All,
             Weights = parse.GetValue(_weights),
             MaxRank = parse.GetValue(_maxRank),
             Densification = parse.GetValue(_densify) ? Densification.AboveBreakEven : Densification.Never,

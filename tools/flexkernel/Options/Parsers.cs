@@ -1,4 +1,5 @@
 using System.Globalization;
+using FlexKernel.Checkpoints;
 using FlexKernel.Kernels;
 
 namespace FlexKernel.Cli.Options;
@@ -67,6 +68,50 @@ internal static class Parsers
         "bf16" => WeightFormat.BF16,
         _ => throw new FormatException("f32 or bf16"),
     };
+
+    /// <summary>An element type to store weights in.</summary>
+    public static TensorType StoredType(string text) => text.ToLowerInvariant() switch
+    {
+        "f32" => TensorType.F32,
+        "bf16" => TensorType.BF16,
+        "f16" => TensorType.F16,
+        _ => throw new FormatException("f32, bf16 or f16"),
+    };
+
+    /// <summary>A number of bytes from 1 on: <c>5GB</c>, <c>500MB</c>, <c>2GiB</c> or digits alone.</summary>
+    public static long Bytes(string text)
+    {
+        string number = text.TrimEnd([.. "kKMGTiBb "]);
+        string unit = text[number.Length..].Trim().ToUpperInvariant();
+        double factor = unit switch
+        {
+            "" or "B" => 1,
+            "KB" => 1e3,
+            "MB" => 1e6,
+            "GB" => 1e9,
+            "TB" => 1e12,
+            "KIB" => 1L << 10,
+            "MIB" => 1L << 20,
+            "GIB" => 1L << 30,
+            "TIB" => 1L << 40,
+            _ => 0,
+        };
+        return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value)
+            && value * factor is >= 1 and <= long.MaxValue / 2
+            ? (long)(value * factor)
+            : throw new FormatException("a size such as 5GB, 500MB or 2GiB");
+    }
+
+    /// <summary>An expert and its rank.</summary>
+    public static KeyValuePair<string, int> Rank(string text)
+    {
+        int separator = text.LastIndexOf('=');
+        return separator > 0
+            && int.TryParse(text.AsSpan(separator + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int rank)
+            && rank > 0
+            ? new(text[..separator], rank)
+            : throw new FormatException("EXPERT=RANK, for example code=32");
+    }
 
     private static string PathNames => string.Join(", ", KernelPaths.All.ToArray().Select(KernelPaths.Name));
 }

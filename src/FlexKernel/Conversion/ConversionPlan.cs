@@ -1,0 +1,100 @@
+using System.Collections.Immutable;
+using FlexKernel.Checkpoints;
+using FlexKernel.Model;
+
+namespace FlexKernel.Conversion;
+
+/// <summary>Finds, for every tensor of a converted model, the stored rows it is made of.</summary>
+internal sealed class ConversionPlan
+{
+    private readonly WeightFiles _files;
+    private readonly TensorMap _source;
+    private readonly TensorLayout _layout;
+    private readonly ConversionOptions _options;
+    private readonly int[] _kept;
+
+    private ConversionPlan(WeightFiles files, TensorMap source, ConvertedConfig config, ConversionOptions options)
+    {
+        _files = files;
+        _source = source;
+        _layout = new TensorLayout(config.Description);
+        _options = options;
+        _kept = config.Kept;
+        if (options.ExpertStorage == ExpertStorage.Fused && !_layout.AllowsFusedExperts)
+        {
+            throw new ArgumentException(
+                "Experts can be fused only when all are full and the model type is flex_olmo, flex_more or olmoe.", nameof(options));
+        }
+    }
+
+    /// <summary>Lists the tensors of a converted model.</summary>
+    /// <param name="files">The source's weights.</param>
+    /// <param name="source">Their places.</param>
+    /// <param name="config">The new configuration.</param>
+    /// <param name="options">What is to change.</param>
+    /// <exception cref="ArgumentException">Experts cannot be stored as asked.</exception>
+    public static List<CopiedTensor> Create(WeightFiles files, TensorMap source, ConvertedConfig config, ConversionOptions options)
+    {
+        ConversionPlan plan = new(files, source, config, options);
+        return [.. plan.Expected().Select(plan.Plan)];
+    }
+
+    private IEnumerable<ExpectedTensor> Expected()
+    {
+        // A head beside tied embeddings is optional; one that is there is used, and kept.
+        bool hasTiedHead = _layout.Description.TieEmbeddings && _source.TryGetName(_layout.Head.Slot, out _);
+        IEnumerable<ExpectedTensor> outer = hasTiedHead ? _layout.OuterTensors.Append(_layout.Head) : _layout.OuterTensors;
+        return outer.Concat(Enumerable.Range(0, _layout.Description.LayerCount).SelectMany(layer => _layout.LayerTensors(layer, IsFused(layer))));
+    }
+
+    private bool IsFused(int layer) => _options.ExpertStorage switch
+    {
+        ExpertStorage.Fused => true,
+        ExpertStorage.Split => false,
+        _ => _source.TryGetName(new TensorSlot(TensorRole.FusedGateUp, layer), out _),
+    };
+
+    private CopiedTensor Plan(ExpectedTensor tensor)
+    {
+        ImmutableArray<StoredRows> rows = [.. Sources(tensor)];
+        TensorType type = _options.Type ?? rows[0].Tensor.Entry.Type;
+        if (_options.Type is null && rows.FirstOrDefault(r => r.Tensor.Entry.Type != type) is { Count: > 0 } other)
+        {
+            throw new ArgumentException(
+                $"The parts of {tensor.Name} have different element types, {type.FormatName()} and {other.Tensor.Entry.Type.FormatName()}: say which to store.",
+                nameof(tensor));
+        }
+
+        return new CopiedTensor(new TensorSpec(tensor.Name, type, tensor.Shape), rows);
+    }
+
+    private IEnumerable<StoredRows> Sources(ExpectedTensor tensor)
+    {
+        TensorSlot slot = tensor.Slot;
+        return slot.Role switch
+        {
+            TensorRole.Router => _kept.Select(expert => new StoredRows(Whole(slot), expert, 1)),
+            TensorRole.FusedGateUp => _kept.SelectMany(e => new[] { Projection(TensorRole.Gate, slot.Layer, e), Projection(TensorRole.Up, slot.Layer, e) }),
+            TensorRole.FusedDown => _kept.Select(e => Projection(TensorRole.Down, slot.Layer, e)),
+            TensorRole.Gate or TensorRole.Up or TensorRole.Down when slot.Expert >= 0 => [Projection(slot.Role, slot.Layer, _kept[slot.Expert])],
+            _ => [new StoredRows(Whole(slot.Expert < 0 ? slot : slot with { Expert = _kept[slot.Expert] }), 0, tensor.Shape.Length == 1 ? 1 : tensor.Shape[0])],
+        };
+    }
+
+    // A full expert's matrix, under its own name or as rows of a fused tensor.
+    private StoredRows Projection(TensorRole role, int layer, int expert)
+    {
+        ModelDescription model = _layout.Description;
+        long inner = model.IntermediateSize, hidden = model.HiddenSize;
+        if (_source.TryGetName(new TensorSlot(role, layer, expert), out string? name))
+        {
+            return new StoredRows(_files[name], 0, role == TensorRole.Down ? hidden : inner);
+        }
+
+        return role == TensorRole.Down
+            ? new StoredRows(Whole(new TensorSlot(TensorRole.FusedDown, layer)), expert * hidden, hidden)
+            : new StoredRows(Whole(new TensorSlot(TensorRole.FusedGateUp, layer)), expert * 2 * inner + (role == TensorRole.Up ? inner : 0), inner);
+    }
+
+    private StoredTensor Whole(TensorSlot slot) => _files[_source.NameOf(slot)];
+}
