@@ -53,7 +53,8 @@ internal static class App
         }
     }
 
-    private static Command Root(Terminal terminal)
+    /// <summary>The whole command line.</summary>
+    internal static Command Root(Terminal terminal)
     {
         HelpWithExamples help = new(terminal);
         Command root = new(Name, "Runs modular language models (FlexMoRE, FlexOlmo) in managed code.")

@@ -45,7 +45,7 @@ internal sealed class HeldExperts
         }
 
         HeldExperts result = new(mixture, available, held);
-        return excluded.FirstOrDefault(e => held[e], -1) is var missing and >= 0 ? throw result.IsNeeded(missing) : result;
+        return excluded.Order().FirstOrDefault(e => held[e], -1) is var missing and >= 0 ? throw result.IsNeeded(missing) : result;
     }
 
     /// <summary>Checks that no expert is held as a base alone.</summary>
@@ -68,8 +68,10 @@ internal sealed class HeldExperts
     private ArgumentException IsNeeded(int expert)
     {
         ImmutableArray<ExpertDescription> experts = _mixture!.Experts;
-        string names = string.Join(", ", experts.Where(e => _held[e.Index] && !e.IsFull && e.Base == expert).Select(e => $"'{e.Name}'").Take(8));
+        string dependants = string.Join(", ", experts.Where(e => _available[e.Index] && StandsOn(e)).Select(e => $"'{e.Name}'").Take(8));
         return new ArgumentException(
-            $"Expert '{experts[expert].Name}' cannot be left out: it is the base of {names}. Keep it, or leave out what stands on it as well.");
+            $"Expert '{experts[expert].Name}' cannot be left out: {dependants}, kept, need it as their base. Keep it, or leave them out as well.");
+
+        bool StandsOn(ExpertDescription e) => !e.IsFull && (e.Base == expert || StandsOn(experts[e.Base]));
     }
 }

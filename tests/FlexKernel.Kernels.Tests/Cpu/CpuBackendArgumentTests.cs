@@ -156,6 +156,18 @@ public sealed class CpuBackendArgumentTests : IDisposable
     }
 
     [Fact]
+    public void FeedForward_ExpertThatIsNotLoaded_ThrowsOnlyWhenRoutedTo()
+    {
+        FeedForwardWeights weights = Layer([Full()], [new ExpertWeights(0, []), ExpertWeights.NotLoaded]);
+        RoutingTable loaded = new(1, 1), absent = new(1, 1);
+        loaded.Set(0, [0], [1f]);
+        absent.Set(0, [1], [1f]);
+
+        _backend.FeedForward(Rows(1, 8), 1, weights, loaded, Rows(1, 8));
+        Refuses(() => _backend.FeedForward(Rows(1, 8), 1, weights, absent, Rows(1, 8)));
+    }
+
+    [Fact]
     public void FeedForwardWeights_WrongShape_Throws()
     {
         ExpertWeights[] plain = [new ExpertWeights(0, [])];

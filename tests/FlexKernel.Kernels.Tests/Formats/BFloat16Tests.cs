@@ -64,4 +64,30 @@ public sealed class BFloat16Tests
     [InlineData(float.PositiveInfinity)]
     [InlineData(float.NegativeInfinity)]
     public void FromSingle_Infinity_StaysInfinity(float value) => Assert.Equal(value, BFloat16.ToSingle(BFloat16.FromSingle(value)));
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(15)]
+    [InlineData(16)]
+    [InlineData(1003)]
+    public void Spans_AnyLength_EqualSingleValues(int length)
+    {
+        Random random = new(length);
+        float[] values = [.. Enumerable.Range(0, length).Select(_ => BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue)))];
+        if (length > 4)
+        {
+            (values[0], values[1], values[2]) = (float.NaN, float.NegativeInfinity, float.MaxValue);
+        }
+
+        ushort[] narrow = new ushort[length];
+        float[] wide = new float[length];
+        BFloat16.FromSingles(values, narrow);
+        BFloat16.ToSingles(narrow, wide);
+
+        Assert.Equal(values.Select(BFloat16.FromSingle), narrow);
+        Assert.Equal(narrow.Select(BFloat16.ToSingle), wide);
+        Assert.Throws<ArgumentException>(() => BFloat16.FromSingles(values, new ushort[length + 1]));
+        Assert.Throws<ArgumentException>(() => BFloat16.ToSingles(new ushort[length + 1], wide));
+    }
 }

@@ -7,7 +7,7 @@ namespace FlexKernel.Tests.Cli;
 
 public sealed class UsageTests
 {
-    public static TheoryData<string> Verbs => ["generate", "inspect", "tokenize", "embed", "verify", "bench"];
+    public static TheoryData<string> Verbs => [.. App.Root(new Terminal(TextReader.Null, TextWriter.Null, TextWriter.Null)).Subcommands.Select(verb => verb.Name)];
 
     [Fact]
     public async Task NoArguments_ShowsHelpWithVerbsExamplesAndExitCodes()
@@ -88,6 +88,15 @@ public sealed class UsageTests
     [InlineData("--jsonl", "standard input", "tokenize", "--jsonl", "text")]
     [InlineData("--skip-special", "--decode", "tokenize", "--skip-special", "text")]
     [InlineData("--tokenizer and --model", "give one", "tokenize", "x", "--tokenizer", "a", "--model", "b")]
+    [InlineData("--shards and --shard-size", "give one", "convert", "a", "b", "--shards", "2", "--shard-size", "5GB")]
+    [InlineData("--shard-size: expected a size", "'5XB'", "convert", "a", "b", "--shard-size", "5XB")]
+    [InlineData("--type: expected f32, bf16 or f16", "'q8'", "convert", "a", "b", "--type", "q8")]
+    [InlineData("--rank: expected EXPERT=RANK", "'code'", "convert", "a", "b", "--rank", "code")]
+    [InlineData("--experts: expected split or fused", "'stacked'", "convert", "a", "b", "--experts", "stacked")]
+    [InlineData("either --shape NAME", "flexolmo-2x7b", "synth", "/nowhere/x")]
+    [InlineData("--shape: expected one of", "'huge'", "synth", "/nowhere/x", "--shape", "huge")]
+    [InlineData("--ranks: expected a whole number from 0", "'-1'", "synth", "/nowhere/x", "--shape", "tiny", "--ranks", "0,-1")]
+    [InlineData("'public' cannot be left out", "'legal', 'danish', 'medical'", "generate", "--prompt", "x", "--exclude", "public")]
     public async Task WrongCommandLine_IsOneLineThatSaysWhatIsRight(string wrong, string right, params string[] args) =>
         (await CliRun.Of(args)).AssertFails(ExitCode.Usage, wrong, right);
 

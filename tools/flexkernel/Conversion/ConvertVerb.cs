@@ -54,7 +54,6 @@ internal sealed class ConvertVerb : Verb
 
     protected override async Task<int> RunAsync(ParseResult parse, CancellationToken cancellationToken)
     {
-        string source = ModelLocator.Find(parse.GetRequiredValue(_source)), destination = parse.GetRequiredValue(_destination);
         ConversionOptions options = new()
         {
             Type = parse.GetValue(_type),
@@ -65,6 +64,7 @@ internal sealed class ConvertVerb : Verb
             Sharding = _output.Sharding(parse),
             Overwrite = _output.Overwrite(parse),
         };
+        string source = ModelLocator.Find(parse.GetRequiredValue(_source)), destination = parse.GetRequiredValue(_destination);
         long start = Stopwatch.GetTimestamp();
         WrittenModel written = await LongWork.RunAsync(
             Terminal,

@@ -81,7 +81,7 @@ internal static class Parsers
     /// <summary>A number of bytes from 1 on: <c>5GB</c>, <c>500MB</c>, <c>2GiB</c> or digits alone.</summary>
     public static long Bytes(string text)
     {
-        string number = text.TrimEnd([.. "kKMGTiBb "]);
+        string number = text.TrimEnd([.. "kmgtibKMGTIB "]);
         string unit = text[number.Length..].Trim().ToUpperInvariant();
         double factor = unit switch
         {
