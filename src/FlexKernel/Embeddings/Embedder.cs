@@ -148,7 +148,8 @@ public sealed class Embedder(LanguageModel model)
         try
         {
             PoolingShape shape = new(model.Description, options);
-            return new DocumentPooling(model.Transformer, model.Batch, model.Gate).Run(jobs, shape, progress, cancellationToken);
+            using ForwardBatch batch = model.Transformer.CreateBatch();
+            return new DocumentPooling(model.Transformer, batch, model.Gate).Run(jobs, shape, progress, cancellationToken);
         }
         finally
         {
