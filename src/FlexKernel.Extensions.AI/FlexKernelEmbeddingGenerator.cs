@@ -119,9 +119,16 @@ public sealed class FlexKernelEmbeddingGenerator : IEmbeddingGenerator<string, E
     private GeneratedEmbeddings<Embedding<float>> Embed(string[] texts, EmbeddingOptions options, CancellationToken cancellationToken)
     {
         int[][] ids = Array.ConvertAll(texts, _model.EncodePrompt);
+        int context = _model.Transformer.ContextLength;
+        int longest = Array.FindIndex(ids, text => text.Length > context);
+        if (longest >= 0 && !options.Truncate)
+        {
+            throw new ArgumentException($"values[{longest}] has {ids[longest].Length} tokens; the context holds {context}.", nameof(texts));
+        }
+
         float[][] vectors = _embedder.Embed(ids, options, progress: null, cancellationToken);
         DateTimeOffset now = _options.Clock.GetUtcNow();
-        long tokens = ids.Sum(text => (long)Math.Min(text.Length, _model.Transformer.ContextLength));
+        long tokens = ids.Sum(text => (long)Math.Min(text.Length, context));
         return new GeneratedEmbeddings<Embedding<float>>(vectors.Select(vector => new Embedding<float>(vector) { ModelId = _modelId, CreatedAt = now }))
         {
             Usage = new UsageDetails { InputTokenCount = tokens, TotalTokenCount = tokens },

@@ -19,33 +19,33 @@ public sealed class FlexKernelOptions
     public string? ModelId { get; set; }
 
     /// <summary>Worker threads, from 1 to 1024; one per processor by default.</summary>
-    [Range(1, 1024, ErrorMessage = "Threads must be from 1 to 1024.")]
+    [Range(1, 1024)]
     public int? Threads { get; set; }
 
     /// <summary>The format weights are kept in; by default as stored.</summary>
     public WeightFormat? Weights { get; set; }
 
     /// <summary>The most tokens of one conversation, at least 2; the model's own limit by default, and at most that.</summary>
-    [Range(2, int.MaxValue, ErrorMessage = "ContextLength must be at least 2.")]
+    [Range(2, int.MaxValue)]
     public int? ContextLength { get; set; }
 
     /// <summary>Tokens the key/value cache holds for all requests together, at least 64; one conversation of full length by default.</summary>
-    [Range(64, int.MaxValue, ErrorMessage = "CacheTokens must be at least 64.")]
+    [Range(64, int.MaxValue)]
     public int? CacheTokens { get; set; }
 
     /// <summary>The name of a built-in chat template, <c>im_start</c> or <c>tulu</c>; see <see cref="FlexKernelChatOptions.Template"/>.</summary>
     public string? ChatTemplate { get; set; }
 
     /// <summary>The most tokens of an answer whose request sets no limit, at least 1.</summary>
-    [Range(1, int.MaxValue, ErrorMessage = "DefaultMaxOutputTokens must be at least 1.")]
+    [Range(1, int.MaxValue)]
     public int DefaultMaxOutputTokens { get; set; } = new GenerationOptions().MaxTokens;
 
     /// <summary>The temperature of a request that sets none, from 0 to 100.</summary>
-    [Range(0.0, 100.0, ErrorMessage = "DefaultTemperature must be from 0 to 100.")]
+    [Range(0.0, 100.0)]
     public float DefaultTemperature { get; set; } = FlexKernelChatOptions.DefaultTemperature;
 
     /// <summary>The top-p of a request that sets none, from 0 to 1.</summary>
-    [Range(0.0, 1.0, ErrorMessage = "DefaultTopP must be from 0 to 1.")]
+    [Range(0.0, 1.0)]
     public float DefaultTopP { get; set; } = FlexKernelChatOptions.DefaultTopP;
 
     /// <summary>Experts that no request may use, by name or index.</summary>
@@ -55,7 +55,7 @@ public sealed class FlexKernelOptions
     public IList<string> AllowedExperts { get; } = [];
 
     /// <summary>How many experts run per token where a request does not say; the model's own number by default.</summary>
-    [Range(1, int.MaxValue, ErrorMessage = "ActiveExperts must be at least 1.")]
+    [Range(1, int.MaxValue)]
     public int? ActiveExperts { get; set; }
 
     /// <summary>How a text's tokens become its embedding.</summary>
