@@ -98,7 +98,7 @@ internal sealed class RequestTelemetry : IDisposable
     public void Fail(Exception error)
     {
         _activity?.SetStatus(ActivityStatusCode.Error, error.Message);
-        End(error.GetType().FullName);
+        End((error is OperationCanceledException ? typeof(OperationCanceledException) : error.GetType()).FullName);
     }
 
     /// <inheritdoc/>
