@@ -1,5 +1,5 @@
-using FlexKernel.Checkpoints;
 using FlexKernel.Chat;
+using FlexKernel.Checkpoints;
 using FlexKernel.Model;
 using Microsoft.Extensions.Options;
 
