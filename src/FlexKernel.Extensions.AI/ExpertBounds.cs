@@ -21,10 +21,12 @@ internal static class ExpertBounds
         // Names may be indices in digits: only what they resolve to can be compared.
         int[] usable = bound.Resolve(catalogue);
         string[] left = [.. wanted.Resolve(catalogue).Intersect(usable).Select(expert => catalogue.Names[expert])];
-        return left.Length > 0
-            ? new ExpertSelection { Allowed = left.ToFrozenSet() }
-            : throw new ArgumentException(
-                $"The request leaves none of the experts that this client may use: {string.Join(", ", usable.Select(e => catalogue.Names[e]))}.",
-                nameof(wanted));
+        if (left.Length == 0)
+        {
+            string names = string.Join(", ", usable.Select(expert => catalogue.Names[expert]));
+            throw new ArgumentException($"The request leaves none of the experts that this client may use: {names}.", nameof(wanted));
+        }
+
+        return new ExpertSelection { Allowed = left.ToFrozenSet() };
     }
 }

@@ -48,15 +48,15 @@ public sealed class FlexKernelChatClient : IChatClient
     /// <param name="modelDirectory">The model directory; its name is the model's id by default.</param>
     /// <param name="options">How to answer where a request says nothing.</param>
     /// <param name="loading">How to load and run the model.</param>
-    /// <exception cref="Checkpoints.CheckpointException">A file is missing, malformed, or does not agree with the configuration.</exception>
+    /// <exception cref="Checkpoints.CheckpointException">A file is missing, malformed or contradicts the configuration.</exception>
     public FlexKernelChatClient(string modelDirectory, FlexKernelChatOptions? options = null, LanguageModelOptions? loading = null)
-        : this(LanguageModel.Load(modelDirectory, loading), Named(options ?? new FlexKernelChatOptions(), modelDirectory), ownsModel: true)
+        : this(LanguageModel.Load(modelDirectory, loading), Named(options ?? new(), modelDirectory), ownsModel: true)
     {
     }
 
     /// <inheritdoc/>
     /// <exception cref="NotSupportedException">The request asks for something that the engine cannot do.</exception>
-    /// <exception cref="ArgumentException">A value is out of range or names what does not exist, or the prompt fills the context.</exception>
+    /// <exception cref="ArgumentException">A value is out of range or names what is not there, or the prompt fills the context.</exception>
     /// <exception cref="ChatTemplateException">The template refuses the conversation.</exception>
     /// <exception cref="Caching.KvCacheFullException">Too many answers are being written for the cache.</exception>
     public async Task<ChatResponse> GetResponseAsync(

@@ -13,7 +13,9 @@ public sealed record FlexKernelChatOptions
     /// <summary>The top-p of a request that sets none.</summary>
     public const float DefaultTopP = 0.95f;
 
-    /// <summary>The name of the model in answers and telemetry, which requests may ask for; the directory's or the architecture's by default.</summary>
+    /// <summary>
+    /// The name of the model in answers and telemetry, which requests may ask for; by default that of its directory or architecture.
+    /// </summary>
     public string? ModelId { get; init; }
 
     /// <summary>
@@ -33,7 +35,9 @@ public sealed record FlexKernelChatOptions
         init
         {
             ArgumentNullException.ThrowIfNull(value);
-            field = value.Trace is null ? value : throw new ArgumentException("A trace records one request; ask for it there.", nameof(value));
+            field = value.Trace is null
+                ? value
+                : throw new ArgumentException("A trace records one request; ask for it there.", nameof(value));
         }
     } = new() { Sampling = new SamplingOptions { Temperature = DefaultTemperature, TopP = DefaultTopP } };
 

@@ -40,9 +40,10 @@ public sealed class FlexKernelEmbeddingGenerator : IEmbeddingGenerator<string, E
     /// <param name="modelDirectory">The model directory; its name is the model's id by default.</param>
     /// <param name="options">How to embed where a request says nothing.</param>
     /// <param name="loading">How to load and run the model.</param>
-    /// <exception cref="Checkpoints.CheckpointException">A file is missing, malformed, or does not agree with the configuration.</exception>
-    public FlexKernelEmbeddingGenerator(string modelDirectory, FlexKernelEmbeddingOptions? options = null, LanguageModelOptions? loading = null)
-        : this(LanguageModel.Load(modelDirectory, loading), Named(options ?? new FlexKernelEmbeddingOptions(), modelDirectory), ownsModel: true)
+    /// <exception cref="Checkpoints.CheckpointException">A file is missing, malformed or contradicts the configuration.</exception>
+    public FlexKernelEmbeddingGenerator(
+        string modelDirectory, FlexKernelEmbeddingOptions? options = null, LanguageModelOptions? loading = null)
+        : this(LanguageModel.Load(modelDirectory, loading), Named(options ?? new(), modelDirectory), ownsModel: true)
     {
     }
 
@@ -129,7 +130,7 @@ public sealed class FlexKernelEmbeddingGenerator : IEmbeddingGenerator<string, E
         float[][] vectors = _embedder.Embed(ids, options, progress: null, cancellationToken);
         DateTimeOffset now = _options.Clock.GetUtcNow();
         long tokens = ids.Sum(text => (long)Math.Min(text.Length, context));
-        return new GeneratedEmbeddings<Embedding<float>>(vectors.Select(vector => new Embedding<float>(vector) { ModelId = _modelId, CreatedAt = now }))
+        return new(vectors.Select(vector => new Embedding<float>(vector) { ModelId = _modelId, CreatedAt = now }))
         {
             Usage = new UsageDetails { InputTokenCount = tokens, TotalTokenCount = tokens },
         };

@@ -5,7 +5,9 @@ namespace FlexKernel.Extensions.AI;
 /// <summary>What a <see cref="FlexKernelEmbeddingGenerator"/> does where a request says nothing.</summary>
 public sealed record FlexKernelEmbeddingOptions
 {
-    /// <summary>The name of the model in answers and telemetry, which requests may ask for; the directory's or the architecture's by default.</summary>
+    /// <summary>
+    /// The name of the model in answers and telemetry, which requests may ask for; by default that of its directory or architecture.
+    /// </summary>
     public string? ModelId { get; init; }
 
     /// <summary>

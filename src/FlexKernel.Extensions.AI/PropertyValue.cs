@@ -12,8 +12,8 @@ internal static class PropertyValue
         string text => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
         IEnumerable<string> names => [.. names],
         JsonElement { ValueKind: JsonValueKind.String } text => Names(key, text.GetString()!),
-        JsonElement { ValueKind: JsonValueKind.Array } array when array.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String) =>
-            [.. array.EnumerateArray().Select(item => item.GetString()!)],
+        JsonElement { ValueKind: JsonValueKind.Array } list when list.EnumerateArray().All(one => one.ValueKind == JsonValueKind.String) =>
+            [.. list.EnumerateArray().Select(item => item.GetString()!)],
         _ => throw Unusable(key, "a list of names", value),
     };
 

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace FlexKernel.Extensions.AI.Tests;
 
-/// <summary>What the contract of <see cref="IChatClient"/> asks for; the names follow the integration tests of Microsoft.Extensions.AI.</summary>
+/// <summary>The contract of <see cref="IChatClient"/>; the names follow the integration tests of Microsoft.Extensions.AI.</summary>
 public sealed class ChatClientTests(SharedModel shared)
 {
     [Fact]
@@ -134,7 +134,7 @@ public sealed class ChatClientTests(SharedModel shared)
     public async Task GetResponseAsync_NothingSaid_WritesAtMost256Tokens()
     {
         using IChatClient client = shared.Model.AsIChatClient(new FlexKernelChatOptions { Template = SharedModel.Plain });
-        ChatOptions options = new ChatOptions { Seed = 1, AdditionalProperties = new() { [FlexKernelProperties.IgnoreEndOfSequence] = true } };
+        ChatOptions options = new() { Seed = 1, AdditionalProperties = new() { [FlexKernelProperties.IgnoreEndOfSequence] = true } };
 
         ChatResponse response = await client.GetResponseAsync(SharedModel.Prompt, options);
 
@@ -153,7 +153,7 @@ public sealed class ChatClientTests(SharedModel shared)
         string stop = Enumerable.Range(3, pieces.Length - 4).Select(i => pieces[i][^1..] + pieces[i + 1][..1])
             .First(s => whole.IndexOf(s, StringComparison.Ordinal) > 4);
 
-        ChatResponse response = await client.GetResponseAsync(SharedModel.Prompt, new ChatOptions { StopSequences = ["never there", stop] });
+        ChatResponse response = await client.GetResponseAsync(SharedModel.Prompt, new ChatOptions { StopSequences = ["nowhere", stop] });
 
         Assert.Equal(whole[..whole.IndexOf(stop, StringComparison.Ordinal)], response.Text);
         Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
@@ -328,7 +328,7 @@ public sealed class ChatClientTests(SharedModel shared)
         FlexKernelChatClient client = new(SharedModel.Directory, new FlexKernelChatOptions { Template = SharedModel.Plain });
         LanguageModel model = (LanguageModel)client.GetService(typeof(LanguageModel))!;
 
-        ChatResponse response = await client.GetResponseAsync(SharedModel.Prompt, new ChatOptions { ModelId = "models", MaxOutputTokens = 2 });
+        ChatResponse response = await client.GetResponseAsync("Hi", new ChatOptions { ModelId = "models", MaxOutputTokens = 2 });
         client.Dispose();
 
         Assert.Equal("models", response.ModelId);

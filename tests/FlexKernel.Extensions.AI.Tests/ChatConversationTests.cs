@@ -18,7 +18,8 @@ public sealed class ChatConversationTests(SharedModel shared)
         int[] ids = conversation.Encode(messages, "Be kind.", CancellationToken.None);
 
         Assert.Equal(
-            "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
+            "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>system\nBe brief.<|im_end|>\n"
+                + "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
             shared.Model.Tokenizer.Decode(ids));
     }
 

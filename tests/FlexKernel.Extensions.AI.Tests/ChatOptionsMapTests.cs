@@ -77,7 +77,8 @@ public sealed class ChatOptionsMapTests(SharedModel shared)
     [Fact]
     public void Map_KeysThroughJson_EqualTypedOnes()
     {
-        ChatOptions typed = new ChatOptions().WithExperts(exclude: ["medical"], allow: ["public", "medical", "math"]).WithActiveExperts(1).WithRoutingTrace();
+        ChatOptions typed = new ChatOptions()
+            .WithExperts(exclude: ["medical"], allow: ["public", "medical", "math"]).WithActiveExperts(1).WithRoutingTrace();
         ChatOptions read = JsonSerializer.Deserialize<ChatOptions>(
             JsonSerializer.Serialize(typed, AIJsonUtilities.DefaultOptions), AIJsonUtilities.DefaultOptions)!;
 
@@ -101,7 +102,9 @@ public sealed class ChatOptionsMapTests(SharedModel shared)
             ActiveExperts = 1,
             Trace = trace,
         };
-        ChatOptions options = new() { RawRepresentationFactory = _ => raw, TopK = 2, AdditionalProperties = new() { [FlexKernelProperties.MinP] = 0.2 } };
+        ChatOptions options = With(FlexKernelProperties.MinP, 0.2);
+        options.RawRepresentationFactory = _ => raw;
+        options.TopK = 2;
 
         GenerationOptions mapped = Map(options);
 
@@ -237,7 +240,7 @@ public sealed class ChatOptionsMapTests(SharedModel shared)
 
     [Fact]
     public void Defaults_WithTrace_AreRefused() =>
-        Assert.Throws<ArgumentException>(() => new FlexKernelChatOptions { Defaults = new GenerationOptions { Trace = new RoutingTrace() } });
+        Assert.Throws<ArgumentException>(() => new FlexKernelChatOptions { Defaults = new() { Trace = new RoutingTrace() } });
 
     [Fact]
     public void Within_Bound_CannotBeWidened()

@@ -51,7 +51,8 @@ public sealed class CompositionTests(SharedModel shared)
 
         Assert.NotEqual(first.Text, second.Text);
         Assert.Equal((await bare.GetResponseAsync(SharedModel.Prompt, without)).Text, second.Text);
-        Assert.Equal(second.ResponseId, (await cached.GetResponseAsync(SharedModel.Prompt, new ChatOptions().WithExperts(["medical"]))).ResponseId);
+        ChatResponse again = await cached.GetResponseAsync(SharedModel.Prompt, new ChatOptions().WithExperts(["medical"]));
+        Assert.Equal(second.ResponseId, again.ResponseId);
     }
 
     [Fact]
@@ -60,7 +61,7 @@ public sealed class CompositionTests(SharedModel shared)
         using IChatClient client = shared.Client().AsBuilder().UseFunctionInvocation(NullLoggerFactory.Instance).Build();
         ChatOptions options = new() { Tools = [AIFunctionFactory.Create([Description("The time.")] () => "noon", "time")] };
 
-        NotSupportedException error = await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync("What time is it?", options));
+        NotSupportedException error = await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync("When?", options));
 
         Assert.Contains("ChatOptions.Tools", error.Message, StringComparison.Ordinal);
     }

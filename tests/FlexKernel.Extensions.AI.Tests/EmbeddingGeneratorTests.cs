@@ -58,7 +58,7 @@ public sealed class EmbeddingGeneratorTests(SharedModel shared)
     {
         using IEmbeddingGenerator<string, Embedding<float>> generator = Generator();
 
-        GeneratedEmbeddings<Embedding<float>> cut = await generator.GenerateAsync(Texts, new EmbeddingGenerationOptions { Dimensions = 64 });
+        GeneratedEmbeddings<Embedding<float>> cut = await generator.GenerateAsync(Texts, new() { Dimensions = 64 });
 
         Assert.All(cut, embedding => Assert.Equal(64, embedding.Dimensions));
     }
@@ -72,10 +72,10 @@ public sealed class EmbeddingGeneratorTests(SharedModel shared)
         float[] all = [.. (await generator.GenerateAsync(Texts))[0].Vector.Span];
         float[] without = [.. (await generator.GenerateAsync(Texts, options.WithExperts(exclude: ["medical"])))[0].Vector.Span];
         float[] one = [.. (await generator.GenerateAsync(Texts, options.WithActiveExperts(1)))[0].Vector.Span];
-        float[] last = [.. (await generator.GenerateAsync(
-            Texts, new EmbeddingGenerationOptions { AdditionalProperties = new() { [FlexKernelProperties.Pooling] = "lasttoken" } }))[0].Vector.Span];
-        float[] raw = [.. (await generator.GenerateAsync(
-            Texts, new EmbeddingGenerationOptions { RawRepresentationFactory = _ => new EmbeddingOptions { Pooling = Pooling.LastToken } }))[0].Vector.Span];
+        EmbeddingGenerationOptions byKey = new() { AdditionalProperties = new() { [FlexKernelProperties.Pooling] = "lasttoken" } };
+        float[] last = [.. (await generator.GenerateAsync(Texts, byKey))[0].Vector.Span];
+        EmbeddingGenerationOptions byType = new() { RawRepresentationFactory = _ => new EmbeddingOptions { Pooling = Pooling.LastToken } };
+        float[] raw = [.. (await generator.GenerateAsync(Texts, byType))[0].Vector.Span];
 
         Assert.NotEqual(all, without);
         Assert.NotEqual(all, one);
@@ -88,8 +88,8 @@ public sealed class EmbeddingGeneratorTests(SharedModel shared)
     {
         { "'other'", new EmbeddingGenerationOptions { ModelId = "other" } },
         { "astrology", new EmbeddingGenerationOptions().WithExperts(exclude: ["astrology"]) },
-        { "flexkernel.trace", new EmbeddingGenerationOptions { AdditionalProperties = new() { [FlexKernelProperties.Trace] = true } } },
-        { "one of Mean, LastToken, FirstToken", new EmbeddingGenerationOptions { AdditionalProperties = new() { [FlexKernelProperties.Pooling] = "max" } } },
+        { "flexkernel.trace", new() { AdditionalProperties = new() { [FlexKernelProperties.Trace] = true } } },
+        { "one of Mean, LastToken, FirstToken", new() { AdditionalProperties = new() { [FlexKernelProperties.Pooling] = "max" } } },
         { "System.String", new EmbeddingGenerationOptions { RawRepresentationFactory = _ => "text" } },
     };
 

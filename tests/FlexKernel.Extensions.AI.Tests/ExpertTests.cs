@@ -79,8 +79,8 @@ public sealed class ExpertTests(SharedModel shared)
         ChatOptions traced = new ChatOptions().WithRoutingTrace();
 
         ChatResponse plain = await client.GetResponseAsync(SharedModel.Prompt, traced);
-        ChatResponse raw = await client.GetResponseAsync(
-            SharedModel.Prompt, new ChatOptions { RawRepresentationFactory = _ => new GenerationOptions { Trace = new RoutingTrace(), MaxTokens = 8 } });
+        ChatOptions byType = new() { RawRepresentationFactory = _ => new GenerationOptions { Trace = new RoutingTrace(), MaxTokens = 8 } };
+        ChatResponse raw = await client.GetResponseAsync(SharedModel.Prompt, byType);
         ChatResponse allowed = await client.GetResponseAsync(SharedModel.Prompt, traced.WithExperts(allow: ["public", "medical"]));
 
         Assert.All([plain, raw, allowed], response => Assert.Equal(0, response.Usage!.GetExpertTokens()["medical"]));

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Xunit;
 
@@ -14,13 +15,15 @@ public sealed class HostingTests
     [Fact]
     public async Task AddFlexKernel_Host_ServesChatAndEmbeddings()
     {
-        using IHost host = Build(builder => builder.AddFlexKernel(), ("FlexKernel:ModelPath", SharedModel.Directory), ("FlexKernel:ModelId", "tiny"));
+        using IHost host = Build(
+            builder => builder.AddFlexKernel(), ("FlexKernel:ModelPath", SharedModel.Directory), ("FlexKernel:ModelId", "tiny"));
         await host.StartAsync();
         IChatClient chat = host.Services.GetRequiredService<IChatClient>();
 
         ChatResponse response = await chat.GetResponseAsync("Hi", new ChatOptions { MaxOutputTokens = 3 });
         ChatResponse streamed = await chat.GetStreamingResponseAsync("Hi", new ChatOptions { MaxOutputTokens = 3 }).ToChatResponseAsync();
-        Embedding<float> embedding = await host.Services.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>().GenerateAsync("Hi");
+        var embedder = host.Services.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>();
+        Embedding<float> embedding = await embedder.GenerateAsync("Hi");
 
         Assert.Equal(("tiny", 3), (response.ModelId, response.Usage!.OutputTokenCount));
         Assert.Equal(3, streamed.Usage!.OutputTokenCount);
@@ -61,8 +64,9 @@ public sealed class HostingTests
         using IHost host = builder.Build();
         await host.StartAsync();
 
-        ChatResponse doctor = await host.Services.GetRequiredKeyedService<IChatClient>("doctor").GetResponseAsync("Hi", new ChatOptions().WithRoutingTrace());
-        ChatResponse lawyer = await host.Services.GetRequiredKeyedService<IChatClient>("lawyer").GetResponseAsync("Hi", new ChatOptions().WithRoutingTrace());
+        ChatOptions traced = new ChatOptions().WithRoutingTrace();
+        ChatResponse doctor = await host.Services.GetRequiredKeyedService<IChatClient>("doctor").GetResponseAsync("Hi", traced);
+        ChatResponse lawyer = await host.Services.GetRequiredKeyedService<IChatClient>("lawyer").GetResponseAsync("Hi", traced);
 
         Assert.Equal((2, 3), (doctor.Usage!.OutputTokenCount, lawyer.Usage!.OutputTokenCount));
         Assert.Equal(0, lawyer.Usage!.GetExpertTokens()["medical"]);
@@ -97,7 +101,8 @@ public sealed class HostingTests
         LanguageModel model = host.Services.GetRequiredService<LanguageModel>();
         FlexKernelOptions options = host.Services.GetRequiredService<IOptions<FlexKernelOptions>>().Value;
 
-        ChatResponse response = await host.Services.GetRequiredService<IChatClient>().GetResponseAsync("Hi", new ChatOptions().WithRoutingTrace());
+        IChatClient chat = host.Services.GetRequiredService<IChatClient>();
+        ChatResponse response = await chat.GetResponseAsync("Hi", new ChatOptions().WithRoutingTrace());
 
         Assert.Equal(128, model.Transformer.ContextLength);
         Assert.Contains("1 thread", model.BackendDescription, StringComparison.Ordinal);
@@ -162,9 +167,9 @@ public sealed class HostingTests
     [Fact]
     public async Task CheckHealthAsync_LoadingAndWarmingUp_AreNotHealthy()
     {
-        ModelHost host = new(new FlexKernelOptions { ModelPath = SharedModel.Directory }, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
-        HealthCheckContext context = new() { Registration = new HealthCheckRegistration("m", new FlexKernelHealthCheck(host), HealthStatus.Unhealthy, null) };
+        ModelHost host = new(new FlexKernelOptions { ModelPath = SharedModel.Directory }, NullLogger.Instance);
         FlexKernelHealthCheck check = new(host);
+        HealthCheckContext context = new() { Registration = new HealthCheckRegistration("m", check, HealthStatus.Unhealthy, null) };
         HashSet<(string, HealthStatus)> seen = [];
         Task loading = host.Start();
         while (host.State is ModelState.Loading or ModelState.WarmingUp)
@@ -267,7 +272,8 @@ public sealed class HostingTests
         Assert.Equal(3, error.Failures.Count());
     }
 
-    private static async Task<HealthReportEntry> CheckAsync(HealthCheckService health) => (await health.CheckHealthAsync()).Entries["flexkernel"];
+    private static async Task<HealthReportEntry> CheckAsync(HealthCheckService health) =>
+        (await health.CheckHealthAsync()).Entries["flexkernel"];
 
     private static IHost Build(Action<IHostApplicationBuilder> configure, params (string Key, string Value)[] settings)
     {

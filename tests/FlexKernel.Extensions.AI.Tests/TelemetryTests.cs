@@ -42,7 +42,11 @@ public sealed class TelemetryTests(SharedModel shared)
         Assert.InRange(first + (23 * perToken), double.Epsilon, duration);
         Assert.All(recorder.Measurements, m => Assert.Equal(
             ["gen_ai.operation.name=chat", "gen_ai.provider.name=flexkernel", "gen_ai.request.model=tiny"], m.Tags));
-        Assert.All(recorder.Instruments.OfType<Histogram<double>>(), h => Assert.Equal(("s", true), (h.Unit, h.Advice!.HistogramBucketBoundaries!.Count > 10)));
+        Assert.All(recorder.Instruments.OfType<Histogram<double>>(), histogram =>
+        {
+            Assert.Equal("s", histogram.Unit);
+            Assert.True(histogram.Advice!.HistogramBucketBoundaries!.Count > 10);
+        });
         Assert.DoesNotContain(recorder.Instruments, i => i.Name.StartsWith("gen_ai.client.", StringComparison.Ordinal));
     }
 
@@ -52,11 +56,13 @@ public sealed class TelemetryTests(SharedModel shared)
         using Recorder recorder = new();
         using IChatClient client = shared.Client();
 
-        ChatResponse response = await client.GetResponseAsync(SharedModel.Prompt, new ChatOptions().WithExperts(exclude: ["legal"]).WithRoutingTrace());
+        ChatOptions options = new ChatOptions().WithExperts(exclude: ["legal"]).WithRoutingTrace();
+        ChatResponse response = await client.GetResponseAsync(SharedModel.Prompt, options);
 
         foreach ((string expert, long tokens) in response.Usage!.GetExpertTokens())
         {
-            Measurement[] counted = [.. recorder.Measurements.Where(m => m.Name == "flexkernel.expert.tokens" && m.Tags.Contains($"flexkernel.expert={expert}"))];
+            Measurement[] counted = [.. recorder.Measurements.Where(
+                m => m.Name == "flexkernel.expert.tokens" && m.Tags.Contains($"flexkernel.expert={expert}"))];
             Assert.Equal(tokens, counted.Sum(m => m.Value));
             Assert.All(counted, m => Assert.Single(m.Tags, tag => tag is "flexkernel.layer_bucket=early"
                 or "flexkernel.layer_bucket=middle" or "flexkernel.layer_bucket=late"));
@@ -112,7 +118,7 @@ public sealed class TelemetryTests(SharedModel shared)
             shared.Model.AsIEmbeddingGenerator(new FlexKernelEmbeddingOptions { ModelId = "tiny" });
 
         GeneratedEmbeddings<Embedding<float>> result = await generator.GenerateAsync(["one", "two"]);
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => generator.GenerateAsync(["a"], new EmbeddingGenerationOptions { ModelId = "b" }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => generator.GenerateAsync(["a"], new() { ModelId = "b" }));
 
         Assert.Equal(["embeddings tiny", "embeddings tiny"], recorder.Spans.Select(span => span.DisplayName));
         Assert.Equal(result.Usage!.InputTokenCount, recorder.Spans[0].GetTagItem("gen_ai.usage.input_tokens"));

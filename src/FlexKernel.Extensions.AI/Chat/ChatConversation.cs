@@ -69,7 +69,8 @@ internal sealed class ChatConversation
         // Usage is what an earlier answer took, nothing that was said.
         if (message.Contents.FirstOrDefault(content => content is not (TextContent or UsageContent)) is { } other)
         {
-            throw new NotSupportedException($"messages[{index}] holds {other.GetType().Name}, which is not supported: the model reads text.");
+            throw new NotSupportedException(
+                $"messages[{index}] holds {other.GetType().Name}, which is not supported: the model reads text.");
         }
 
         JsonNode turn = Turn(message.Role.Value, message.Text);

@@ -4,13 +4,14 @@ using FlexKernel.Model;
 using FlexKernel.Sampling;
 using Microsoft.Extensions.AI;
 using Keys = FlexKernel.Extensions.AI.FlexKernelProperties;
+using Setter = System.Func<FlexKernel.Generation.GenerationOptions, object, FlexKernel.Generation.GenerationOptions>;
 
 namespace FlexKernel.Extensions.AI;
 
 /// <summary>Makes engine options of a request's options, and refuses by name what the engine cannot do.</summary>
 internal static class ChatOptionsMap
 {
-    private static readonly PropertyReader<GenerationOptions> Properties = new(new Dictionary<string, Func<GenerationOptions, object, GenerationOptions>>
+    private static readonly PropertyReader<GenerationOptions> Properties = new(new Dictionary<string, Setter>
     {
         [Keys.ExcludedExperts] = static (o, v) =>
             o with { Experts = o.Experts with { Excluded = PropertyValue.Names(Keys.ExcludedExperts, v).ToFrozenSet() } },
@@ -59,13 +60,14 @@ internal static class ChatOptionsMap
         return result with { Experts = ExpertBounds.Within(defaults.Experts, result.Experts, experts) };
     }
 
-    private static GenerationOptions? Raw(ChatOptions options, IChatClient client) => options.RawRepresentationFactory?.Invoke(client) switch
-    {
-        null => null,
-        GenerationOptions raw => raw,
-        object other => throw new ArgumentException(
-            $"ChatOptions.RawRepresentationFactory returned {other.GetType()}, expected {typeof(GenerationOptions)}.", nameof(options)),
-    };
+    private static GenerationOptions? Raw(ChatOptions options, IChatClient client) =>
+        options.RawRepresentationFactory?.Invoke(client) switch
+        {
+            null => null,
+            GenerationOptions raw => raw,
+            object other => throw new ArgumentException(
+                $"ChatOptions.RawRepresentationFactory returned {other.GetType()}, expected {typeof(GenerationOptions)}.", nameof(options)),
+        };
 
     private static GenerationOptions Typed(ChatOptions options, GenerationOptions basis)
     {
@@ -114,7 +116,7 @@ internal static class ChatOptionsMap
             throw Unsupported(nameof(ChatOptions.ConversationId), "no conversation is kept; send its messages");
         }
 
-        if (options.Reasoning is { } reasoning && (reasoning.Effort, reasoning.Output) is not (null or ReasoningEffort.None, null or ReasoningOutput.None))
+        if (options.Reasoning is not (null or { Effort: null or ReasoningEffort.None, Output: null or ReasoningOutput.None }))
         {
             throw Unsupported(nameof(ChatOptions.Reasoning), "the models do not reason apart from their answer");
         }

@@ -2,13 +2,14 @@ using System.Collections.Frozen;
 using FlexKernel.Embeddings;
 using Microsoft.Extensions.AI;
 using Keys = FlexKernel.Extensions.AI.FlexKernelProperties;
+using Setter = System.Func<FlexKernel.Embeddings.EmbeddingOptions, object, FlexKernel.Embeddings.EmbeddingOptions>;
 
 namespace FlexKernel.Extensions.AI;
 
 /// <summary>Makes engine options of an embedding request's options.</summary>
 internal static class EmbeddingOptionsMap
 {
-    private static readonly PropertyReader<EmbeddingOptions> Properties = new(new Dictionary<string, Func<EmbeddingOptions, object, EmbeddingOptions>>
+    private static readonly PropertyReader<EmbeddingOptions> Properties = new(new Dictionary<string, Setter>
     {
         [Keys.ExcludedExperts] = static (o, v) =>
             o with { Experts = o.Experts with { Excluded = PropertyValue.Names(Keys.ExcludedExperts, v).ToFrozenSet() } },
@@ -39,7 +40,8 @@ internal static class EmbeddingOptionsMap
     {
         if (options?.ModelId is { } wanted && wanted != modelId)
         {
-            throw new ArgumentException($"EmbeddingGenerationOptions.ModelId is '{wanted}'; this generator runs '{modelId}'.", nameof(options));
+            throw new ArgumentException(
+                $"EmbeddingGenerationOptions.ModelId is '{wanted}'; this generator runs '{modelId}'.", nameof(options));
         }
 
         EmbeddingOptions result = Properties.Apply(Raw(options, generator) ?? defaults, options?.AdditionalProperties);

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace FlexKernel.Extensions.AI;
 
-/// <summary>Says whether a hosted model can answer: the registration's failure status until it is loaded, degraded until it is warm.</summary>
+/// <summary>Says whether a hosted model can answer: the failure status until it is loaded, degraded until it is warm.</summary>
 internal sealed class FlexKernelHealthCheck(ModelHost host) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)

@@ -7,8 +7,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class FlexKernelHealthChecksBuilderExtensions
 {
     /// <summary>
-    /// Reports a model as failed until it is loaded and when that failed, as degraded while it warms up, then as healthy; the data names the
-    /// state, the progress of loading, the experts and the backend.
+    /// Reports a model as failed until it is loaded and when that failed, as degraded while it warms up, then as healthy; the data names
+    /// the state, the progress of loading, the experts and the backend.
     /// </summary>
     /// <param name="builder">The health checks.</param>
     /// <param name="name">The check's name.</param>

@@ -31,7 +31,7 @@ public static class FlexKernelHostApplicationBuilderExtensions
         return builder;
     }
 
-    /// <summary>Registers a model as <see cref="AddFlexKernel(IHostApplicationBuilder, string, Action{FlexKernelOptions}?)"/> does, with its name as key.</summary>
+    /// <summary>Registers one of several models, with its name as key, from the same places as one that is named and has no key.</summary>
     /// <param name="builder">The host being built.</param>
     /// <param name="name">The name, and the key of its services.</param>
     /// <param name="configure">Changes the options after that.</param>
@@ -49,9 +49,12 @@ public static class FlexKernelHostApplicationBuilderExtensions
         return builder.Configuration.GetSection(FlexKernelOptions.SectionName).GetSection(name);
     }
 
-    private static Action<FlexKernelOptions> Connected(IHostApplicationBuilder builder, string name, Action<FlexKernelOptions>? configure) => options =>
+    private static Action<FlexKernelOptions> Connected(IHostApplicationBuilder builder, string name, Action<FlexKernelOptions>? configure)
     {
-        options.ModelPath = builder.Configuration.GetConnectionString(name) ?? options.ModelPath;
-        configure?.Invoke(options);
-    };
+        return options =>
+        {
+            options.ModelPath = builder.Configuration.GetConnectionString(name) ?? options.ModelPath;
+            configure?.Invoke(options);
+        };
+    }
 }

@@ -29,11 +29,11 @@ public sealed class FlexKernelOptions
     [Range(2, int.MaxValue)]
     public int? ContextLength { get; set; }
 
-    /// <summary>Tokens the key/value cache holds for all requests together, at least 64; one conversation of full length by default.</summary>
+    /// <summary>Tokens the key/value cache holds for all requests, at least 64; one conversation of full length by default.</summary>
     [Range(64, int.MaxValue)]
     public int? CacheTokens { get; set; }
 
-    /// <summary>The name of a built-in chat template, <c>im_start</c> or <c>tulu</c>; see <see cref="FlexKernelChatOptions.Template"/>.</summary>
+    /// <summary>A built-in chat template, <c>im_start</c> or <c>tulu</c>; see <see cref="FlexKernelChatOptions.Template"/>.</summary>
     public string? ChatTemplate { get; set; }
 
     /// <summary>The most tokens of an answer whose request sets no limit, at least 1.</summary>

@@ -45,7 +45,8 @@ public static class FlexKernelServiceCollectionExtensions
     /// <param name="services">The services.</param>
     /// <param name="serviceKey">The key.</param>
     /// <param name="configure">Sets the options, which are checked when the host starts.</param>
-    public static IServiceCollection AddKeyedFlexKernel(this IServiceCollection services, string serviceKey, Action<FlexKernelOptions> configure)
+    public static IServiceCollection AddKeyedFlexKernel(
+        this IServiceCollection services, string serviceKey, Action<FlexKernelOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrEmpty(serviceKey);
@@ -98,7 +99,8 @@ public static class FlexKernelServiceCollectionExtensions
         {
             services.AddSingleton(provider => Host(provider, name).Give());
             services.AddSingleton<IChatClient>(provider => new HostedChatClient(Host(provider, name)));
-            services.AddSingleton<IEmbeddingGenerator<string, Embedding<float>>>(provider => new HostedEmbeddingGenerator(Host(provider, name)));
+            services.AddSingleton<IEmbeddingGenerator<string, Embedding<float>>>(
+                provider => new HostedEmbeddingGenerator(Host(provider, name)));
         }
         else
         {

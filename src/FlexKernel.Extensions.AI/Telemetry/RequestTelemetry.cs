@@ -6,7 +6,7 @@ using Names = FlexKernel.Extensions.AI.FlexKernelTelemetry;
 
 namespace FlexKernel.Extensions.AI;
 
-/// <summary>One request's span and measurements. Exists only while someone listens; disposing an unended one ends it as abandoned.</summary>
+/// <summary>One request's span and measurements. Exists only when someone listens; disposing an unended one ends it as abandoned.</summary>
 internal sealed class RequestTelemetry : IDisposable
 {
     private static readonly ActivitySource Source = new(Names.Name);
