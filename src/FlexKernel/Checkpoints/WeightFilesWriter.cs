@@ -132,26 +132,7 @@ public sealed class WeightFilesWriter : IDisposable
         }
     }
 
-    private void WriteIndex()
-    {
-        string path = Path.Combine(_directory, WeightFiles.IndexFileName);
-        string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
-        try
-        {
-            using (FileStream stream = new(temporary, FileMode.CreateNew))
-            {
-                WriteIndex(stream);
-                stream.Flush(flushToDisk: true);
-            }
-
-            DurableFile.Rename(temporary, path);
-        }
-        catch
-        {
-            File.Delete(temporary);
-            throw;
-        }
-    }
+    private void WriteIndex() => DurableFile.Write(Path.Combine(_directory, WeightFiles.IndexFileName), WriteIndex);
 
     private void WriteIndex(Stream stream)
     {
