@@ -1,3 +1,4 @@
+using FlexKernel.Caching;
 using FlexKernel.Kernels;
 
 namespace FlexKernel.Generation;
@@ -16,6 +17,66 @@ public sealed class RoutingTrace
 
     /// <summary>Everything recorded: forward passes in order, in each layer after layer, in each row after row.</summary>
     public IReadOnlyList<RoutingChoice> Choices => _choices;
+
+    /// <summary>Reads tokens with a model, without writing any, and records the router's choices.</summary>
+    /// <param name="model">The model; a dense one makes no choices.</param>
+    /// <param name="tokens">The tokens, from the beginning of a sequence on; at most the context.</param>
+    /// <param name="experts">Which experts may be used; all of them by default.</param>
+    /// <param name="activeExperts">k; the model's own number by default.</param>
+    /// <param name="progress">Told how many tokens were read.</param>
+    /// <param name="cancellationToken">Looked at between forward passes.</param>
+    /// <exception cref="ArgumentException">The tokens are more than the context holds, or experts unknown.</exception>
+    /// <exception cref="KvCacheFullException">Too many sequences are open.</exception>
+    public static RoutingTrace Read(
+        LanguageModel model,
+        ReadOnlySpan<int> tokens,
+        ExpertSelection? experts = null,
+        int? activeExperts = null,
+        IProgress<WorkProgress>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        int context = model.Transformer.ContextLength, total = tokens.Length;
+        if (total > context)
+        {
+            throw new ArgumentException($"The text has {total} tokens; the context holds {context}.", nameof(tokens));
+        }
+
+        RoutingTrace trace = new();
+        Sequence sequence;
+        lock (model.Gate)
+        {
+            sequence = model.Transformer.StartSequence(experts ?? ExpertSelection.All, activeExperts);
+        }
+
+        try
+        {
+            while (!tokens.IsEmpty)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                int piece = Math.Min(tokens.Length, model.Transformer.MaxBatchTokens);
+                lock (model.Gate)
+                {
+                    model.Batch.Clear();
+                    model.Batch.Add(sequence, tokens[..piece], LogitRows.None);
+                    trace.BeginPass(sequence.Length);
+                    model.Transformer.Forward(model.Batch, trace);
+                }
+
+                tokens = tokens[piece..];
+                progress?.Report(new WorkProgress(total - tokens.Length, total, ""));
+            }
+        }
+        finally
+        {
+            lock (model.Gate)
+            {
+                sequence.Dispose();
+            }
+        }
+
+        return trace;
+    }
 
     /// <summary>The mean routing weight of each expert over layers and the tokens at some positions.</summary>
     /// <param name="experts">Experts of the model.</param>
