@@ -1,4 +1,5 @@
 using System.Text;
+using FlexKernel.Cli.Output;
 using Microsoft.Win32.SafeHandles;
 using Spectre.Console;
 
@@ -46,6 +47,9 @@ internal sealed class Terminal(TextReader input, TextWriter output, TextWriter e
     /// <summary>Who hears Ctrl-C.</summary>
     public Interrupts Interrupts { get; } = new();
 
+    /// <summary>The colours a terminal can show.</summary>
+    public ColourDepth Colours { get; init; }
+
     /// <summary>Columns of the terminal.</summary>
     public int Width { get; init; } = 80;
 
@@ -63,6 +67,7 @@ internal sealed class Terminal(TextReader input, TextWriter output, TextWriter e
             OutputIsTerminal = !Console.IsOutputRedirected,
             ErrorIsTerminal = !Console.IsErrorRedirected,
             IsStyled = string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")) && term != "dumb",
+            Colours = ColourDepths.Of(term, Environment.GetEnvironmentVariable("COLORTERM"), OperatingSystem.IsWindows()),
             Width = FindWidth(),
         };
     }

@@ -6,14 +6,26 @@ namespace FlexKernel.Cli.Generate;
 /// <summary>Where the prompt comes from: an option, a file, or what is piped in.</summary>
 internal sealed class PromptSource
 {
-    private const string Missing = "no prompt: give --prompt TEXT or --prompt-file FILE, or pipe text in";
-    private readonly Option<string?> _text = OptionFactory.Text("--prompt", "The text to continue; empty begins a new text", "TEXT");
-    private readonly Option<string?> _file = OptionFactory.Text(
-        "--prompt-file", "Read the prompt from a file, without its last line break", "FILE");
+    private readonly string _noun;
+    private readonly Option<string?> _text;
+    private readonly Option<string?> _file;
 
     /// <summary>Adds the options to a verb.</summary>
-    public PromptSource(Command command)
+    /// <param name="command">The verb.</param>
+    /// <param name="noun">What the text is called.</param>
+    /// <param name="text">The option for the text itself.</param>
+    /// <param name="file">The option for a file.</param>
+    /// <param name="purpose">What the text is for.</param>
+    public PromptSource(
+        Command command,
+        string noun = "prompt",
+        string text = "--prompt",
+        string file = "--prompt-file",
+        string purpose = "The text to continue; empty begins a new text")
     {
+        _noun = noun;
+        _text = OptionFactory.Text(text, purpose, "TEXT");
+        _file = OptionFactory.Text(file, $"Read the {noun} from a file, without its last line break", "FILE");
         command.Add(_text);
         command.Add(_file);
     }
@@ -26,7 +38,7 @@ internal sealed class PromptSource
         string? text = parse.GetValue(_text), file = parse.GetValue(_file);
         if (text is not null && file is not null)
         {
-            throw CliException.Usage("--prompt and --prompt-file are both given; give one");
+            throw CliException.Usage($"{_text.Name} and {_file.Name} are both given; give one");
         }
 
         if (text is not null)
@@ -41,12 +53,14 @@ internal sealed class PromptSource
 
         if (terminal.InputIsTerminal)
         {
-            throw CliException.Usage(Missing);
+            throw Missing();
         }
 
         string piped = await terminal.ReadAllAsync(cancellationToken);
-        return piped.Length > 0 ? WithoutLastBreak(piped) : throw CliException.Usage(Missing);
+        return piped.Length > 0 ? WithoutLastBreak(piped) : throw Missing();
     }
+
+    private CliException Missing() => CliException.Usage($"no {_noun}: give {_text.Name} TEXT or {_file.Name} FILE, or pipe text in");
 
     // Editors and echo end a text with a line break that its author did not mean.
     private static string WithoutLastBreak(string text) =>

@@ -38,15 +38,24 @@ internal sealed class SamplerOptions
     private readonly Option<int?> _logProbs = OptionFactory.Value(
         "--logprobs", "Report log-probabilities of each token and of the N likeliest", "N", Parsers.Integer(0, 1000));
 
+    private readonly List<Option> _all;
+
     /// <summary>Adds the options to a verb.</summary>
-    public SamplerOptions(Command command)
+    /// <param name="command">The verb.</param>
+    /// <param name="reportsLogProbs">Whether the verb shows log-probabilities.</param>
+    public SamplerOptions(Command command, bool reportsLogProbs = true)
     {
-        foreach (Option option in (Option[])[
-            _greedy, _temperature, _topK, _topP, _minP, _typicalP, _repetition, _frequency, _presence, _noRepeat, _bias, _seed, _logProbs])
+        _all = [_greedy, _temperature, _topK, _topP, _minP, _typicalP, _repetition, _frequency, _presence, _noRepeat, _bias, _seed];
+        if (reportsLogProbs)
         {
-            command.Add(option);
+            _all.Add(_logProbs);
         }
+
+        _all.ForEach(command.Add);
     }
+
+    /// <summary>The first of the options that is given, or null.</summary>
+    public string? Given(ParseResult parse) => _all.FirstOrDefault(option => parse.GetResult(option) is { Implicit: false })?.Name;
 
     /// <summary>What was asked for.</summary>
     /// <exception cref="CliException">Options contradict each other.</exception>
