@@ -8,6 +8,7 @@ using FlexKernel.Cli.Conversion;
 using FlexKernel.Cli.Generate;
 using FlexKernel.Cli.Inspect;
 using FlexKernel.Cli.Synth;
+using FlexKernel.Cli.Route;
 using FlexKernel.Cli.Tokenize;
 using FlexKernel.Cli.Verify;
 
@@ -61,6 +62,7 @@ internal static class App
         {
             new GenerateVerb(terminal),
             new InspectVerb(terminal),
+            new RouteVerb(terminal),
             new TokenizeVerb(terminal),
             new EmbedVerb(terminal),
             new VerifyVerb(terminal),
