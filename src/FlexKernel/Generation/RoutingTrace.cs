@@ -1,5 +1,6 @@
 using FlexKernel.Caching;
 using FlexKernel.Kernels;
+using FlexKernel.Model;
 
 namespace FlexKernel.Generation;
 
@@ -58,9 +59,8 @@ public sealed class RoutingTrace
                 lock (model.Gate)
                 {
                     model.Batch.Clear();
-                    model.Batch.Add(sequence, tokens[..piece], LogitRows.None);
-                    trace.BeginPass(sequence.Length);
-                    model.Transformer.Forward(model.Batch, trace);
+                    model.Batch.Add(sequence, tokens[..piece], wantsLogits: false, trace);
+                    model.Batch.Run();
                 }
 
                 tokens = tokens[piece..];
