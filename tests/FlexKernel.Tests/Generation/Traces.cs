@@ -21,7 +21,6 @@ internal static class Traces
     public static void AddPass(
         RoutingTrace trace, int firstPosition, int tokens, int layers, Func<int, int, (int Expert, float Weight)[]> choose)
     {
-        trace.BeginPass(firstPosition);
         for (int layer = 0; layer < layers; layer++)
         {
             RoutingTable table = new(tokens, 16);
@@ -31,7 +30,7 @@ internal static class Traces
                 table.Set(t, [.. chosen.Select(c => c.Expert)], [.. chosen.Select(c => c.Weight)]);
             }
 
-            trace.OnRouting(layer, table, tokens);
+            trace.Record(layer, table, 0, tokens, firstPosition);
         }
     }
 }
