@@ -28,7 +28,7 @@ public static class KernelPaths
     /// <summary>Every path, narrowest first.</summary>
     public static ReadOnlySpan<KernelPath> All => [KernelPath.Scalar, KernelPath.Bits128, KernelPath.Bits256, KernelPath.Bits512];
 
-    /// <summary>Whether this machine has the instructions of a path.</summary>
+    /// <summary>Whether this machine has the instructions of a path; a NativeAOT image has those it was compiled for.</summary>
     /// <remarks>Asks for the instruction sets themselves: <c>Vector512.IsHardwareAccelerated</c> also follows a preference switch.</remarks>
     public static bool IsSupported(KernelPath path) => path switch
     {
@@ -72,7 +72,8 @@ public static class KernelPaths
         };
         return IsSupported(path)
             ? path
-            : throw new PlatformNotSupportedException($"Kernel path '{name}' needs instructions this processor lacks ({Describe()}).");
+            : throw new PlatformNotSupportedException(
+                $"Kernel path '{name}' needs instructions that this processor lacks or that this image was not compiled for (it has {Describe()}).");
     }
 
     /// <summary>The name <see cref="Parse"/> reads.</summary>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Reflection;
+using System.Runtime.InteropServices;
 using FlexKernel.Cli.Bench;
 using FlexKernel.Cli.Embed;
 using FlexKernel.Cli.Conversion;
@@ -11,6 +12,7 @@ using FlexKernel.Cli.Synth;
 using FlexKernel.Cli.Route;
 using FlexKernel.Cli.Tokenize;
 using FlexKernel.Cli.Verify;
+using FlexKernel.Kernels;
 
 namespace FlexKernel.Cli;
 
@@ -83,6 +85,7 @@ internal static class App
         public override int Invoke(ParseResult parseResult)
         {
             terminal.Out.WriteLine($"{Name} {Version}");
+            terminal.Out.WriteLine($"{RuntimeInformation.FrameworkDescription}, {KernelPaths.Name(KernelPaths.Default)} path ({KernelPaths.Describe()})");
             return ExitCode.Ok;
         }
     }

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using FlexKernel.Cli;
 using FlexKernel.Cli.Options;
+using FlexKernel.Kernels;
 using Xunit;
 
 namespace FlexKernel.Tests.Cli;
@@ -55,11 +56,12 @@ public sealed class UsageTests
     }
 
     [Fact]
-    public async Task Version_IsTheAssemblys()
+    public async Task Version_IsTheAssemblysAndNamesThePath()
     {
         CliRun run = await CliRun.Of("--version");
 
-        Assert.Matches(@"^flexkernel \d+\.\d+\.\d+\S*\n$", run.Out);
+        Assert.Matches(@"^flexkernel \d+\.\d+\.\d+\S*\n\.NET 10\S* (scalar|128|256|512) path \(.+\)\n$", run.Out);
+        Assert.Contains($" {KernelPaths.Name(KernelPaths.Default)} path", run.Out, StringComparison.Ordinal);
         Assert.Equal(typeof(App).Assembly.GetName().Version!.ToString(3), App.Version);
     }
 
@@ -158,6 +160,7 @@ public sealed class UsageTests
         Directory.Delete(root, recursive: true);
 
         Assert.Equal(ExitCode.NotLoaded, none.ExitCode);
+        Assert.Contains("--model DIR", none.Message, StringComparison.Ordinal);
         Assert.Equal((Path.Combine(program, "models"), Path.Combine(repository, "models"), "models"), (beside, above, here));
 
         static void AddModel(string folder)

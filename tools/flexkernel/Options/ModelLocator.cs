@@ -13,7 +13,7 @@ internal static class ModelLocator
     public static string Find(string? given) =>
         given is null ? FindDefault(Environment.CurrentDirectory, AppContext.BaseDirectory)
         : Directory.Exists(given) ? given
-        : throw CliException.NotLoaded($"model directory '{given}' does not exist");
+        : throw CliException.NotLoaded($"model directory '{given}' does not exist; --model names one with {ConfigFile}, safetensors weights and tokenizer.json");
 
     /// <summary>Looks for <c>models/</c> from a directory upwards to the root of its repository, then beside the program.</summary>
     /// <exception cref="CliException">There is none.</exception>
@@ -37,6 +37,7 @@ internal static class ModelLocator
         return File.Exists(Path.Combine(beside, ConfigFile))
             ? beside
             : throw CliException.NotLoaded(
-                $"no model found: no '{DefaultFolder}' here or above; give a directory with {ConfigFile}, safetensors and tokenizer.json");
+                $"no model found: no '{DefaultFolder}' here, above or beside the program; "
+                + $"name one with --model DIR, a directory with {ConfigFile}, safetensors weights and tokenizer.json");
     }
 }
