@@ -30,6 +30,30 @@ public sealed partial class ByteLevelBpeTokenizer
         _pipeline.Encode(text, addedTokens, normalize: true, normalizedText: null, ref sink);
     }
 
+    /// <summary>Encodes a text in which users wrote some parts: added tokens count only where all of their text is trusted.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="trusted">The parts that are trusted, in order and apart from each other.</param>
+    internal int[] EncodeTrusted(ReadOnlySpan<char> text, ReadOnlySpan<TextSpan> trusted)
+    {
+        List<int> ids = new(text.Length / 4);
+        IdSink sink = new(ids);
+        _pipeline.Encode(text, AddedTokenParsing.All, trusted, normalize: true, normalizedText: null, ref sink);
+        return [.. ids];
+    }
+
+    /// <inheritdoc cref="EncodeTrusted(ReadOnlySpan{char}, ReadOnlySpan{TextSpan})"/>
+    /// <param name="text">The text.</param>
+    /// <param name="trusted">The parts that are trusted, in order and apart from each other.</param>
+    /// <param name="places">Receives, for each id, the characters of the normalised text that it holds bytes of.</param>
+    internal int[] EncodeTrusted(ReadOnlySpan<char> text, ReadOnlySpan<TextSpan> trusted, out TextSpan[] places)
+    {
+        List<Piece> pieces = [];
+        PieceSink sink = new(_tokens, pieces);
+        _pipeline.Encode(text, AddedTokenParsing.All, trusted, normalize: true, normalizedText: null, ref sink);
+        places = [.. pieces.Select(piece => new TextSpan(piece.Start, piece.End))];
+        return [.. pieces.Select(piece => piece.Id)];
+    }
+
     /// <inheritdoc/>
     protected override EncodeResults<int> EncodeToIds(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings)
     {

@@ -40,6 +40,7 @@ public abstract class VerificationCase(string directory)
         (MixtureCase.IsAt, folder => new MixtureCase(folder)),
         (SamplingCase.IsAt, folder => new SamplingCase(folder)),
         (EmbedCase.IsAt, folder => new EmbedCase(folder)),
+        (ChatCase.IsAt, folder => new ChatCase(folder)),
     ];
 
     /// <summary>Where its files are.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Text;
 using FlexKernel.Text.PreTokenizers;
 using Microsoft.ML.Tokenizers;
@@ -48,18 +49,39 @@ internal sealed class EncodingPipeline
     /// <param name="sink">Receives the parts.</param>
     public void Encode<TSink>(
         ReadOnlySpan<char> text, AddedTokenParsing parsing, bool normalize, StringBuilder? normalizedText, ref TSink sink)
+        where TSink : struct, ITokenSink => Encode(text, parsing, [new TextSpan(0, text.Length)], normalize, normalizedText, ref sink);
+
+    /// <summary>Encodes a text in which added tokens count in some parts only; they must lie in one of them as a whole.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="parsing">Which added tokens to recognise.</param>
+    /// <param name="trusted">
+    /// The parts, in order and apart from each other. With a normaliser, which moves places, added tokens of normalised text only count where
+    /// the whole text between other added tokens lies in one.
+    /// </param>
+    /// <param name="normalize">False leaves the normaliser out.</param>
+    /// <param name="normalizedText">Receives the normalised text, unless null.</param>
+    /// <param name="sink">Receives the parts.</param>
+    public void Encode<TSink>(
+        ReadOnlySpan<char> text,
+        AddedTokenParsing parsing,
+        ReadOnlySpan<TextSpan> trusted,
+        bool normalize,
+        StringBuilder? normalizedText,
+        ref TSink sink)
         where TSink : struct, ITokenSink
     {
         text = WellFormed(text);
         Scratch scratch = Interlocked.Exchange(ref _spare, null) ?? new Scratch();
         int done = 0;
         int place = 0;
+        int span = 0;
         if (_original is not null && parsing != AddedTokenParsing.None)
         {
-            _original.Find(text, parsing, scratch.Candidates, scratch.OriginalCuts);
+            _original.Find(text, parsing, trusted, scratch.Candidates, scratch.OriginalCuts);
             foreach (Cut cut in scratch.OriginalCuts)
             {
                 ReadOnlySpan<char> content = text[cut.Start..cut.End];
+                Within(trusted, ref span, done, cut.Start, normalize, scratch.Trusted);
                 Section(text[done..cut.Start], parsing, normalize, normalizedText, ref place, scratch, ref sink);
                 sink.Added(place, content.Length, cut.Id);
                 normalizedText?.Append(content);
@@ -68,6 +90,7 @@ internal sealed class EncodingPipeline
             }
         }
 
+        Within(trusted, ref span, done, text.Length, normalize, scratch.Trusted);
         Section(text[done..], parsing, normalize, normalizedText, ref place, scratch, ref sink);
         Return(scratch);
     }
@@ -123,6 +146,35 @@ internal sealed class EncodingPipeline
         return repaired ?? text;
     }
 
+    // What is trusted of a section, in its own places; after a normaliser all or nothing. Sections come in order, and so do the parts.
+    private void Within(ReadOnlySpan<TextSpan> trusted, ref int span, int start, int end, bool normalize, List<TextSpan> within)
+    {
+        within.Clear();
+        if (_normalized is null)
+        {
+            return;
+        }
+
+        while (span < trusted.Length && trusted[span].End <= start)
+        {
+            span++;
+        }
+
+        bool isMoved = normalize && _normalizer is not null;
+        for (int i = span; i < trusted.Length && trusted[i].Start < end; i++)
+        {
+            (int from, int to) = (Math.Max(trusted[i].Start, start), Math.Min(trusted[i].End, end));
+            if (!isMoved)
+            {
+                within.Add(new TextSpan(from - start, to - start));
+            }
+            else if (from == start && to == end)
+            {
+                within.Add(new TextSpan(0, int.MaxValue));
+            }
+        }
+    }
+
     private void Section<TSink>(
         ReadOnlySpan<char> text,
         AddedTokenParsing parsing,
@@ -142,7 +194,7 @@ internal sealed class EncodingPipeline
         int done = 0;
         if (_normalized is not null && parsing != AddedTokenParsing.None)
         {
-            _normalized.Find(text, parsing, scratch.Candidates, scratch.NormalizedCuts);
+            _normalized.Find(text, parsing, CollectionsMarshal.AsSpan(scratch.Trusted), scratch.Candidates, scratch.NormalizedCuts);
             foreach (Cut cut in scratch.NormalizedCuts)
             {
                 Words(text[done..cut.Start], place + done, scratch, ref sink);
@@ -216,6 +268,8 @@ internal sealed class EncodingPipeline
         public BpeMerger Merger { get; } = new();
 
         public List<Candidate> Candidates { get; private set; } = [];
+
+        public List<TextSpan> Trusted { get; } = [];
 
         public List<Cut> OriginalCuts { get; private set; } = [];
 

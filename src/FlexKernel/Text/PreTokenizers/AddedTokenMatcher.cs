@@ -52,13 +52,15 @@ internal sealed class AddedTokenMatcher
     /// <summary>Finds the tokens that do not overlap, from left to right.</summary>
     /// <param name="text">The text.</param>
     /// <param name="parsing">Which tokens to report; the others still take their place.</param>
+    /// <param name="trusted">The parts of the text in which tokens count, in order and apart from each other; elsewhere none takes its place.</param>
     /// <param name="candidates">Working memory.</param>
     /// <param name="cuts">Receives the tokens, in order.</param>
-    public void Find(ReadOnlySpan<char> text, AddedTokenParsing parsing, List<Candidate> candidates, List<Cut> cuts)
+    public void Find(
+        ReadOnlySpan<char> text, AddedTokenParsing parsing, ReadOnlySpan<TextSpan> trusted, List<Candidate> candidates, List<Cut> cuts)
     {
         candidates.Clear();
         cuts.Clear();
-        CollectCandidates(text, candidates);
+        CollectCandidates(text, trusted, candidates);
 
         int free = 0;
         int cutEnd = 0;
@@ -173,9 +175,21 @@ internal sealed class AddedTokenMatcher
         return next;
     }
 
-    private void CollectCandidates(ReadOnlySpan<char> text, List<Candidate> candidates)
+    // The longest token of a state that is no longer than the room it has.
+    private int Longest(int state, int room)
+    {
+        while (_longest[state] != None && _contents[_longest[state]].Length > room)
+        {
+            state = _fallback[state];
+        }
+
+        return _longest[state];
+    }
+
+    private void CollectCandidates(ReadOnlySpan<char> text, ReadOnlySpan<TextSpan> trusted, List<Candidate> candidates)
     {
         int state = Root;
+        int span = trusted.Length - 1;
         for (int i = text.Length - 1; i >= 0; i--)
         {
             if (state == Root)
@@ -188,9 +202,20 @@ internal sealed class AddedTokenMatcher
             }
 
             state = Step(state, text[i]);
-            if (_longest[state] != None)
+            if (_longest[state] == None)
             {
-                candidates.Add(new Candidate(i, _longest[state]));
+                continue;
+            }
+
+            while (span >= 0 && trusted[span].Start > i)
+            {
+                span--;
+            }
+
+            int token = span < 0 ? None : Longest(state, trusted[span].End - i);
+            if (token != None)
+            {
+                candidates.Add(new Candidate(i, token));
             }
         }
     }
