@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FlexKernel.Chat;
 using FlexKernel.Checkpoints;
 using FlexKernel.Generation;
 using FlexKernel.Kernels;
@@ -17,11 +18,13 @@ public sealed class LanguageModel : IDisposable
     private readonly ModelWeights _weights;
     private readonly Backend _backend;
     private readonly Scheduler _scheduler;
+    private readonly Lazy<ChatTemplate?> _template;
 
-    private LanguageModel(ModelWeights weights, ByteLevelBpeTokenizer tokenizer, LanguageModelOptions options)
+    private LanguageModel(ModelWeights weights, ByteLevelBpeTokenizer tokenizer, Lazy<ChatTemplate?> template, LanguageModelOptions options)
     {
         _weights = weights;
         Tokenizer = tokenizer;
+        _template = template;
         Experts = ExpertCatalogue.Of(weights.Description);
         _backend = CpuBackend.Create(options.Path ?? KernelPaths.Default, options.Threads ?? Environment.ProcessorCount);
         Transformer = new Transformer(weights, _backend, options.Transformer);
@@ -38,6 +41,11 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>Its tokenizer.</summary>
     public ByteLevelBpeTokenizer Tokenizer { get; }
+
+    /// <summary>How conversations become prompts, as the model directory says; null if it says nothing. Read when first asked for.</summary>
+    /// <exception cref="ChatTemplateException">The template is malformed.</exception>
+    /// <exception cref="CheckpointException">Its file cannot be read.</exception>
+    public ChatTemplate? ChatTemplate => _template.Value;
 
     /// <summary>Path and threads in use.</summary>
     public string BackendDescription => _backend.Description;
@@ -68,10 +76,11 @@ public sealed class LanguageModel : IDisposable
         options ??= new LanguageModelOptions();
         string tokenizer = Path.Combine(directory, "tokenizer.json"), config = Path.Combine(directory, "tokenizer_config.json");
         ByteLevelBpeTokenizer text = ByteLevelBpeTokenizer.Load(tokenizer, File.Exists(config) ? config : null);
+        Lazy<ChatTemplate?> template = new(() => Chat.ChatTemplate.Find(directory));
         ModelWeights weights = ModelLoader.Load(directory, options.Loading, progress, cancellationToken);
         try
         {
-            return new LanguageModel(weights, text, options);
+            return new LanguageModel(weights, text, template, options);
         }
         catch
         {

@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using FlexKernel.Cli.Bench;
+using FlexKernel.Cli.Chat;
 using FlexKernel.Cli.Embed;
 using FlexKernel.Cli.Conversion;
 using FlexKernel.Cli.Generate;
@@ -63,6 +64,7 @@ internal static class App
         Command root = new(Name, "Runs modular language models (FlexMoRE, FlexOlmo) in managed code.")
         {
             new GenerateVerb(terminal),
+            new ChatVerb(terminal),
             new InspectVerb(terminal),
             new RouteVerb(terminal),
             new TokenizeVerb(terminal),

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FlexKernel.Chat;
 using FlexKernel.Caching;
 using FlexKernel.Checkpoints;
 using FlexKernel.Model;
@@ -42,13 +43,13 @@ internal static class Failures
         OperationCanceledException => ExitCode.Interrupted,
         JsonException or KvCacheFullException or SamplingException => ExitCode.Failed,
         ArgumentException or PlatformNotSupportedException => ExitCode.Usage,
-        CheckpointException or ModelConfigException or TensorLayoutException or TokenizerException => ExitCode.NotLoaded,
+        CheckpointException or ModelConfigException or TensorLayoutException or TokenizerException or ChatTemplateException => ExitCode.NotLoaded,
         IOException or UnauthorizedAccessException or OutOfMemoryException => ExitCode.NotLoaded,
         _ => ExitCode.Internal,
     };
 
     // An argument exception ends with the name of a parameter, which is none of the user's.
-    private static string Message(Exception exception)
+    internal static string Message(Exception exception)
     {
         int end = exception is ArgumentException ? exception.Message.IndexOf(" (Parameter '", StringComparison.Ordinal) : -1;
         return end < 0 ? exception.Message : exception.Message[..end];

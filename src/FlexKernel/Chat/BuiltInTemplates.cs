@@ -25,4 +25,10 @@ internal static class BuiltInTemplates
         {%- endfor -%}
         {%- if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}
         """;
+
+    public const string Plain = """
+        {%- for message in messages -%}
+        {{ message.content }}{% if not loop.last %}{{ '\n' }}{% endif %}
+        {%- endfor -%}
+        """;
 }

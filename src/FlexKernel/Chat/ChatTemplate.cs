@@ -18,6 +18,7 @@ public sealed class ChatTemplate
     {
         ["im_start"] = Parse(BuiltInTemplates.ImStart),
         ["tulu"] = Parse(BuiltInTemplates.Tulu),
+        ["plain"] = Parse(BuiltInTemplates.Plain),
     };
 
     private readonly Block _body;
@@ -34,6 +35,12 @@ public sealed class ChatTemplate
 
     /// <summary>Gets the template of OLMo 2 Instruct: begins with <c>bos_token</c>; its role markers are plain text.</summary>
     public static ChatTemplate Tulu => BuiltIns["tulu"];
+
+    /// <summary>The contents, one after the other on lines of their own: for base models, which continue texts.</summary>
+    public static ChatTemplate Plain => BuiltIns["plain"];
+
+    /// <summary>The names that <see cref="BuiltIn"/> knows.</summary>
+    public static IReadOnlyCollection<string> BuiltInNames => BuiltIns.Keys;
 
     /// <summary>Gets the template's text.</summary>
     public string Source { get; }
