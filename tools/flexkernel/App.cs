@@ -11,6 +11,7 @@ using FlexKernel.Cli.Generate;
 using FlexKernel.Cli.Inspect;
 using FlexKernel.Cli.Synth;
 using FlexKernel.Cli.Route;
+using FlexKernel.Cli.Pull;
 using FlexKernel.Cli.Tokenize;
 using FlexKernel.Cli.Verify;
 using FlexKernel.Kernels;
@@ -67,6 +68,7 @@ internal static class App
             new ChatVerb(terminal),
             new InspectVerb(terminal),
             new RouteVerb(terminal),
+            new PullVerb(terminal),
             new TokenizeVerb(terminal),
             new EmbedVerb(terminal),
             new VerifyVerb(terminal),

@@ -2,6 +2,7 @@ using System.Text.Json;
 using FlexKernel.Chat;
 using FlexKernel.Caching;
 using FlexKernel.Checkpoints;
+using FlexKernel.Distribution;
 using FlexKernel.Model;
 using FlexKernel.Sampling;
 using FlexKernel.Text;
@@ -44,6 +45,10 @@ internal static class Failures
         JsonException or KvCacheFullException or SamplingException => ExitCode.Failed,
         ArgumentException or PlatformNotSupportedException => ExitCode.Usage,
         CheckpointException or ModelConfigException or TensorLayoutException or TokenizerException or ChatTemplateException => ExitCode.NotLoaded,
+        PullException { Error: PullError.AddressInvalid } => ExitCode.Usage,
+        PullException { Error: PullError.DigestMismatch } => ExitCode.Failed,
+        PullException => ExitCode.NotLoaded,
+        CheckpointException or ModelConfigException or TensorLayoutException or TokenizerException => ExitCode.NotLoaded,
         IOException or UnauthorizedAccessException or OutOfMemoryException => ExitCode.NotLoaded,
         _ => ExitCode.Internal,
     };

@@ -48,4 +48,20 @@ public static class DurableFile
             LinuxFile.FlushDirectory(path);
         }
     }
+
+    /// <summary>Gives a directory of flushed files its final name, which nothing has, on the same file system.</summary>
+    /// <exception cref="IOException">The directory cannot be renamed or flushed.</exception>
+    public static void RenameDirectory(string temporary, string path)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            LinuxFile.FlushDirectory(temporary);
+        }
+
+        Directory.Move(temporary, path);
+        if (OperatingSystem.IsLinux())
+        {
+            LinuxFile.FlushDirectory(Path.GetDirectoryName(path)!);
+        }
+    }
 }

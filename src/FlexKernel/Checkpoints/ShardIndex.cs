@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace FlexKernel.Checkpoints;
@@ -43,6 +44,65 @@ internal sealed record ShardIndex(string Path, ulong? TotalSize, IReadOnlyList<s
         }
     }
 
+    /// <summary>The name of a shard that is written.</summary>
+    /// <param name="index">Its place, from 0.</param>
+    /// <param name="count">The number of shards.</param>
+    public static string ShardName(int index, int count) => $"model-{index + 1:00000}-of-{count:00000}{WeightFiles.Extension}";
+
+    /// <summary>Writes an index.</summary>
+    /// <param name="stream">Receives the text.</param>
+    /// <param name="totalSize">The bytes of all tensors.</param>
+    /// <param name="shardOf">The shard name of each tensor, in the order to write.</param>
+    public static void Write(Stream stream, long totalSize, IEnumerable<KeyValuePair<string, string>> shardOf)
+    {
+        using Utf8JsonWriter json = new(
+            stream, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        json.WriteStartObject();
+        json.WriteStartObject("metadata"u8);
+        json.WriteNumber("total_size"u8, totalSize);
+        json.WriteEndObject();
+        json.WriteStartObject("weight_map"u8);
+        foreach ((string tensor, string shard) in shardOf)
+        {
+            json.WriteString(tensor, shard);
+        }
+
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    /// <summary>Checks that shards hold exactly the tensors that the index places in them.</summary>
+    /// <param name="files">Path and header of every shard, in the order of <see cref="Shards"/>.</param>
+    /// <returns>The bytes of all tensors.</returns>
+    /// <exception cref="CheckpointException">A tensor is missing, unlisted or elsewhere, or the sizes disagree.</exception>
+    public long Check(IEnumerable<(string Path, SafetensorsHeader Header)> files)
+    {
+        CheckedSize bytes = new(0, Path);
+        HashSet<string> found = new(ShardOf.Count, StringComparer.Ordinal);
+        foreach ((string shard, (string path, SafetensorsHeader header)) in Shards.Zip(files))
+        {
+            bytes += (ulong)(header.Tensors.IsEmpty ? 0 : header.Tensors[^1].End);
+            foreach (TensorEntry entry in header.Tensors)
+            {
+                CheckPlace(entry, shard, path);
+                found.Add(entry.Name);
+            }
+        }
+
+        foreach ((string tensor, string shard) in ShardOf)
+        {
+            if (!found.Contains(tensor))
+            {
+                throw new CheckpointException(CheckpointError.ShardTensorMissing, Path, $"this tensor in {shard}", "none", tensor);
+            }
+        }
+
+        return TotalSize is null || TotalSize == bytes.Value
+            ? bytes.ToInt64()
+            : throw new CheckpointException(
+                CheckpointError.TotalSizeMismatch, Path, $"tensors of {TotalSize} bytes as total_size says", $"{bytes.Value} bytes");
+    }
+
     /// <summary>Tells whether a name is a plain base name: no path, no leading dot, ASCII only.</summary>
     public static bool IsShardName(ReadOnlySpan<char> name)
     {
@@ -68,6 +128,25 @@ internal sealed record ShardIndex(string Path, ulong? TotalSize, IReadOnlyList<s
             JsonDocument.Parse(json, options with { AllowDuplicateProperties = true }).Dispose();
             throw new CheckpointException(
                 CheckpointError.DuplicateKey, path, "every key once", CheckpointException.Quote(e.Message), innerException: e);
+        }
+    }
+
+    private void CheckPlace(TensorEntry entry, string shard, string path)
+    {
+        if (!ShardOf.TryGetValue(entry.Name, out string? listed))
+        {
+            throw new CheckpointException(
+                CheckpointError.ShardTensorUnlisted, path, $"only tensors that {WeightFiles.IndexFileName} names", "this one", entry.Name);
+        }
+
+        if (listed != shard)
+        {
+            throw new CheckpointException(
+                CheckpointError.ShardTensorMisplaced,
+                path,
+                $"this tensor in {listed} alone, as {WeightFiles.IndexFileName} says",
+                "it here",
+                entry.Name);
         }
     }
 

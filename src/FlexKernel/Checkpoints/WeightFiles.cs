@@ -130,68 +130,27 @@ public sealed class WeightFiles : IDisposable
         List<SafetensorsFile> files = [];
         try
         {
-            CheckedSize bytes = new(0, index.Path);
-            Dictionary<string, SafetensorsFile> shardOf = new(index.ShardOf.Count, StringComparer.Ordinal);
             foreach (string shard in index.Shards)
             {
-                SafetensorsFile file = SafetensorsFile.Open(Path.Combine(directory, shard));
-                files.Add(file);
-                bytes += (ulong)file.DataLength;
+                files.Add(SafetensorsFile.Open(Path.Combine(directory, shard)));
             }
 
-            foreach ((string shard, SafetensorsFile file) in index.Shards.Zip(files))
+            long bytes = index.Check(files.Select(file => (file.Path, file.Header)));
+            Dictionary<string, SafetensorsFile> shardOf = new(index.ShardOf.Count, StringComparer.Ordinal);
+            foreach (SafetensorsFile file in files)
             {
-                AddTensors(file, shard, index, shardOf);
+                foreach (TensorEntry entry in file.Header.Tensors)
+                {
+                    shardOf.Add(entry.Name, file);
+                }
             }
 
-            RequireAll(index, shardOf);
-            if (index.TotalSize is { } total && total != bytes.Value)
-            {
-                throw new CheckpointException(
-                    CheckpointError.TotalSizeMismatch, index.Path, $"tensors of {total} bytes as total_size says", $"{bytes.Value} bytes");
-            }
-
-            return new WeightFiles(directory, [.. files], shardOf, bytes.ToInt64());
+            return new WeightFiles(directory, [.. files], shardOf, bytes);
         }
         catch
         {
             files.ForEach(file => file.Dispose());
             throw;
-        }
-    }
-
-    private static void AddTensors(SafetensorsFile file, string shard, ShardIndex index, Dictionary<string, SafetensorsFile> shardOf)
-    {
-        foreach (TensorEntry entry in file.Header.Tensors)
-        {
-            if (!index.ShardOf.TryGetValue(entry.Name, out string? listed))
-            {
-                throw new CheckpointException(
-                    CheckpointError.ShardTensorUnlisted, file.Path, $"only tensors that {IndexFileName} names", "this one", entry.Name);
-            }
-
-            if (listed != shard)
-            {
-                throw new CheckpointException(
-                    CheckpointError.ShardTensorMisplaced,
-                    file.Path,
-                    $"this tensor in {listed} alone, as {IndexFileName} says",
-                    "it here",
-                    entry.Name);
-            }
-
-            shardOf.Add(entry.Name, file);
-        }
-    }
-
-    private static void RequireAll(ShardIndex index, Dictionary<string, SafetensorsFile> shardOf)
-    {
-        foreach ((string tensor, string shard) in index.ShardOf)
-        {
-            if (!shardOf.ContainsKey(tensor))
-            {
-                throw new CheckpointException(CheckpointError.ShardTensorMissing, index.Path, $"this tensor in {shard}", "none", tensor);
-            }
         }
     }
 

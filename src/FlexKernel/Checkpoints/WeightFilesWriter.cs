@@ -1,6 +1,3 @@
-using System.Text.Encodings.Web;
-using System.Text.Json;
-
 namespace FlexKernel.Checkpoints;
 
 /// <summary>Writes the weights of a model directory: one file, or shards with an index when they exceed a size.</summary>
@@ -120,7 +117,7 @@ public sealed class WeightFilesWriter : IDisposable
         {
             string name = shards.Count == 1
                 ? WeightFiles.SingleFileName
-                : $"model-{i + 1:00000}-of-{shards.Count:00000}{WeightFiles.Extension}";
+                : ShardIndex.ShardName(i, shards.Count);
             string path = Path.Combine(_directory, name);
             SafetensorsWriter writer = SafetensorsWriter.Create(path, shards[i], metadata);
             _shards.Add((path, writer));
@@ -132,23 +129,8 @@ public sealed class WeightFilesWriter : IDisposable
         }
     }
 
-    private void WriteIndex() => DurableFile.Write(Path.Combine(_directory, WeightFiles.IndexFileName), WriteIndex);
-
-    private void WriteIndex(Stream stream)
-    {
-        using Utf8JsonWriter json = new(
-            stream, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
-        json.WriteStartObject();
-        json.WriteStartObject("metadata"u8);
-        json.WriteNumber("total_size"u8, _shards.Sum(shard => shard.Writer.Tensors.Sum(tensor => tensor.ByteCount)));
-        json.WriteEndObject();
-        json.WriteStartObject("weight_map"u8);
-        foreach ((string tensor, string shard) in _shardOf)
-        {
-            json.WriteString(tensor, shard);
-        }
-
-        json.WriteEndObject();
-        json.WriteEndObject();
+    private void WriteIndex() => DurableFile.Write(
+        Path.Combine(_directory, WeightFiles.IndexFileName),
+        stream => ShardIndex.Write(stream, _shards.Sum(shard => shard.Writer.Tensors.Sum(tensor => tensor.ByteCount)), _shardOf));
     }
 }
