@@ -18,7 +18,6 @@ public sealed class ModelPull : IDisposable
     private readonly SumBook _sums;
     private readonly SourceWeights _weights;
     private readonly List<SmallFile> _files;
-    private readonly ResultLayout _layout;
     private PullWorkspace? _workspace;
     private string _destination = "";
 
@@ -29,16 +28,16 @@ public sealed class ModelPull : IDisposable
         ExpertCompaction? compaction = options.Experts == ExpertSelection.All
             ? null
             : ExpertCompaction.Create(description!, options.Experts, files[0].Content, source.Address + SmallFiles.Config);
-        _layout = compaction is null ? ResultLayout.Copy(weights) : Compact(description!, compaction, notes);
+        Layout = compaction is null ? ResultLayout.Copy(weights) : Compact(description!, compaction, notes);
         string[] experts = [.. description?.Mixture?.Experts.Select(expert => expert.Name) ?? []];
-        sums.RequireCheckable([.. files.Select(file => file.Name), .. compaction is null ? _layout.Files.Select(file => file.Name) : []]);
+        sums.RequireCheckable([.. files.Select(file => file.Name), .. compaction is null ? Layout.Files.Select(file => file.Name) : []]);
         ImmutableArray<PlannedFile> planned = PlanFiles(compaction is not null);
         if (compaction is not null)
         {
             files[0] = new SmallFile(SmallFiles.Config, compaction.Config.ToArray(), FileCheck.Made);
         }
 
-        if (_layout.Index is { } index)
+        if (Layout.Index is { } index)
         {
             files.Add(new SmallFile(WeightFiles.IndexFileName, index, FileCheck.Made));
         }
@@ -53,13 +52,15 @@ public sealed class ModelPull : IDisposable
             Experts = [.. experts],
             KeptExperts = compaction is null ? [.. experts] : [.. compaction.Kept.Select(expert => experts[expert])],
             Files = planned,
-            ResultBytes = _layout.Files.Sum(file => file.Length) + files.Sum(file => (long)file.Content.Length),
+            ResultBytes = Layout.Files.Sum(file => file.Length) + files.Sum(file => (long)file.Content.Length),
             Notes = [.. notes, .. source.Notes],
         };
     }
 
     /// <summary>Gets what will be fetched.</summary>
     public PullPlan Plan { get; }
+
+    internal ResultLayout Layout { get; }
 
     /// <summary>Finds a model and plans what to fetch of it; reads its small files and the headers of its weights.</summary>
     /// <param name="address">A directory, or the https, http or file address of one.</param>
@@ -112,10 +113,10 @@ public sealed class ModelPull : IDisposable
         PullWorkspace.CheckDestination(destination, _options.Replace, _source.Address);
 
         // Without a version nobody can tell whether the half that is here and the half that is there belong together.
-        string identity = _layout.Sources.All(file => file.Version is not null) ? _layout.Digest(_source.Address) : $"{Guid.NewGuid():N}";
+        string identity = Layout.Sources.All(file => file.Version is not null) ? Layout.Digest(_source.Address) : $"{Guid.NewGuid():N}";
         _destination = destination;
-        _workspace = PullWorkspace.Open(destination, _layout, identity);
-        await new TransferRun(_source, _layout, _workspace, progress).RunAsync(cancellationToken);
+        _workspace = PullWorkspace.Open(destination, Layout, identity);
+        await new TransferRun(_source, Layout, _workspace, progress).RunAsync(cancellationToken);
     }
 
     /// <summary>Checks what was fetched, writes the lists of sums, and gives the result its name.</summary>
@@ -132,7 +133,7 @@ public sealed class ModelPull : IDisposable
         }
 
         _files.ForEach(file => workspace.Save(file.Name, file.Content));
-        ResultCheck check = new(_layout, _sums, workspace, Plan.IsPartial, _source.Address);
+        ResultCheck check = new(Layout, _sums, workspace, Plan.IsPartial, _source.Address);
         check.Run(progress, cancellationToken);
         List<PulledFile> written =
         [
@@ -222,7 +223,7 @@ public sealed class ModelPull : IDisposable
 
     private ImmutableArray<PlannedFile> PlanFiles(bool isPartial)
     {
-        ILookup<int, long> transfers = _layout.Transfers.ToLookup(transfer => transfer.Source, transfer => transfer.Length);
+        ILookup<int, long> transfers = Layout.Transfers.ToLookup(transfer => transfer.Source, transfer => transfer.Length);
         IEnumerable<PlannedFile> weights = _weights.Shards.Select((shard, i) =>
             new PlannedFile(shard.File.Name, shard.File.Length, transfers[i].Sum() + (isPartial && shard.File.HasRanges ? shard.DataStart : 0)));
         IEnumerable<PlannedFile> others = _files.Select(file => new PlannedFile(file.Name, file.Content.Length, file.Content.Length));

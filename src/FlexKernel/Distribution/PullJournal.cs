@@ -13,7 +13,6 @@ internal sealed class PullJournal : IDisposable
     private const int MaxBytes = 64 << 20;
     private const string Title = "flexkernel-pull-1";
 
-    private readonly Lock _lock = new();
     private readonly FileStream _file;
     private readonly string _head;
     private readonly long[] _done;
@@ -54,14 +53,20 @@ internal sealed class PullJournal : IDisposable
     /// <summary>Bytes of a transfer that are on disk, counted from its beginning.</summary>
     public long Done(int transfer) => _done[transfer];
 
-    /// <summary>Notes bytes that are on disk.</summary>
+    /// <summary>Notes bytes that are on disk, by transfer.</summary>
     /// <exception cref="IOException">The journal cannot be written.</exception>
-    public void Record(int transfer, long bytes)
+    public void Record(IReadOnlyCollection<KeyValuePair<int, long>> onDisk)
     {
-        lock (_lock)
+        StringBuilder lines = new();
+        foreach ((int transfer, long bytes) in onDisk)
         {
             _done[transfer] = bytes;
-            _file.Write(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{transfer} {bytes}\n")));
+            lines.Append(CultureInfo.InvariantCulture, $"{transfer} {bytes}\n");
+        }
+
+        if (lines.Length > 0)
+        {
+            _file.Write(Encoding.ASCII.GetBytes(lines.ToString()));
             _file.Flush(flushToDisk: true);
         }
     }
@@ -69,13 +74,10 @@ internal sealed class PullJournal : IDisposable
     /// <summary>Forgets everything.</summary>
     public void Restart()
     {
-        lock (_lock)
-        {
-            Array.Clear(_done);
-            _file.SetLength(0);
-            _file.Write(Encoding.ASCII.GetBytes($"{_head}\n"));
-            _file.Flush(flushToDisk: true);
-        }
+        Array.Clear(_done);
+        _file.SetLength(0);
+        _file.Write(Encoding.ASCII.GetBytes($"{_head}\n"));
+        _file.Flush(flushToDisk: true);
     }
 
     /// <inheritdoc/>

@@ -13,10 +13,16 @@ internal sealed class PullWorkspace : IDisposable
     private const string ReplacedName = "replaced";
     private const string ConfigName = "config.json";
 
+    // Seldom enough that flushing costs little, often enough that a crash does not.
+    private const long SaveBytes = 8 << 20;
+
     private readonly string _destination;
     private readonly string _partial;
     private readonly ResultLayout _layout;
     private readonly List<SafeFileHandle> _handles = [];
+    private readonly Lock _saving = new();
+    private readonly Dictionary<int, long> _unsaved = [];
+    private long _unsavedBytes;
 
     private PullWorkspace(string destination, ResultLayout layout, PullJournal journal)
     {
@@ -104,19 +110,55 @@ internal sealed class PullWorkspace : IDisposable
     /// <summary>Writes fetched bytes.</summary>
     public void Write(int target, long position, ReadOnlySpan<byte> bytes) => RandomAccess.Write(_handles[target], bytes, position);
 
-    /// <summary>Makes the bytes of a file survive a power failure.</summary>
-    public void Flush(int target) => RandomAccess.FlushToDisk(_handles[target]);
+    /// <summary>Notes that bytes of a transfer are written; now and then makes them survive a power failure, and says so in the journal.</summary>
+    /// <param name="transfer">The transfer.</param>
+    /// <param name="arrived">Its bytes that are written, counted from its beginning.</param>
+    /// <param name="more">How many of them are new.</param>
+    public void NoteProgress(int transfer, long arrived, int more)
+    {
+        bool isTime;
+        lock (_unsaved)
+        {
+            _unsaved[transfer] = arrived;
+            _unsavedBytes += more;
+            isTime = _unsavedBytes >= SaveBytes;
+            _unsavedBytes = isTime ? 0 : _unsavedBytes;
+        }
+
+        if (isTime)
+        {
+            SaveProgress();
+        }
+    }
+
+    /// <summary>Makes all that was noted survive a power failure.</summary>
+    public void SaveProgress()
+    {
+        lock (_saving)
+        {
+            KeyValuePair<int, long>[] noted;
+            lock (_unsaved)
+            {
+                noted = [.. _unsaved];
+                _unsaved.Clear();
+            }
+
+            // The data first: the journal must never vouch for what is not there.
+            foreach (int target in noted.SelectMany(item => _layout.Transfers[item.Key].Pieces).Select(piece => piece.Target).Distinct())
+            {
+                RandomAccess.FlushToDisk(_handles[target]);
+            }
+
+            Journal.Record(noted);
+        }
+    }
 
     /// <summary>Forgets all transfers into a file whose bytes turned out to be wrong.</summary>
     public void Forget(string file)
     {
-        for (int i = 0; i < _layout.Transfers.Length; i++)
-        {
-            if (_layout.Transfers[i].Pieces.Any(piece => _layout.Files[piece.Target].Name == file))
-            {
-                Journal.Record(i, 0);
-            }
-        }
+        Journal.Record([.. Enumerable.Range(0, _layout.Transfers.Length)
+            .Where(i => _layout.Transfers[i].Pieces.Any(piece => _layout.Files[piece.Target].Name == file))
+            .Select(i => KeyValuePair.Create(i, 0L))]);
     }
 
     /// <summary>Writes a small file of the result.</summary>

@@ -15,7 +15,17 @@ internal sealed class TransferRun(ModelSource source, ResultLayout layout, PullW
             .Where(i => workspace.Journal.Done(i) < layout.Transfers[i].Length)];
         _total = open.Sum(i => layout.Transfers[i].Length - Start(i));
         ParallelOptions options = new() { MaxDegreeOfParallelism = source.Connections, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(open, options, async (i, token) => await RunOneAsync(i, token));
+        try
+        {
+            await Parallel.ForEachAsync(open, options, async (i, token) => await RunOneAsync(i, token));
+        }
+        catch (Exception e) when (e is OperationCanceledException or PullException)
+        {
+            workspace.SaveProgress();
+            throw;
+        }
+
+        workspace.SaveProgress();
     }
 
     // A file without ranges is read from its beginning whatever is there already.
@@ -26,40 +36,31 @@ internal sealed class TransferRun(ModelSource source, ResultLayout layout, PullW
         Transfer transfer = layout.Transfers[index];
         SourceFile file = layout.Sources[transfer.Source];
         long done = Start(index);
-        PieceWriter writer = new(workspace, index, transfer, done);
-        try
-        {
-            await source.ReadAsync(file, transfer.From + done, transfer.Length - done, Accept, cancellationToken);
-            writer.Save();
-        }
-        catch (Exception e) when (e is OperationCanceledException or PullException)
-        {
-            writer.Save();
-            throw;
-        }
+        PieceWriter writer = new(workspace, transfer, done);
+        await source.ReadAsync(file, transfer.From + done, transfer.Length - done, Accept, cancellationToken);
 
         void Accept(ReadOnlySpan<byte> bytes)
         {
             writer.Accept(bytes);
+            workspace.NoteProgress(index, writer.Arrived, bytes.Length);
             progress?.Report(new WorkProgress(Interlocked.Add(ref _done, bytes.Length), _total, file.Name));
         }
     }
 
-    /// <summary>Puts the bytes of one transfer where they belong, and notes now and then how many are on disk.</summary>
-    private sealed class PieceWriter(PullWorkspace workspace, int index, Transfer transfer, long done)
+    /// <summary>Puts the bytes of one transfer where they belong.</summary>
+    private sealed class PieceWriter(PullWorkspace workspace, Transfer transfer, long done)
     {
-        // Seldom enough that flushing costs little, often enough that a crash does not.
-        private const long SaveBytes = 16 << 20;
-
         private long _position = transfer.From + done;
-        private long _saved = done;
         private int _next;
+
+        /// <summary>Bytes of the transfer that are written, counted from its beginning.</summary>
+        public long Arrived => _position - transfer.From;
 
         public void Accept(ReadOnlySpan<byte> bytes)
         {
+            ImmutableArray<Piece> pieces = transfer.Pieces;
             while (!bytes.IsEmpty)
             {
-                ImmutableArray<Piece> pieces = transfer.Pieces;
                 while (_next < pieces.Length && pieces[_next].End <= _position)
                 {
                     _next++;
@@ -75,28 +76,6 @@ internal sealed class TransferRun(ModelSource source, ResultLayout layout, PullW
                 _position += count;
                 bytes = bytes[count..];
             }
-
-            if (_position - transfer.From - _saved >= SaveBytes)
-            {
-                Save();
-            }
-        }
-
-        public void Save()
-        {
-            long arrived = _position - transfer.From;
-            if (arrived == _saved)
-            {
-                return;
-            }
-
-            foreach (int target in transfer.Pieces.Select(piece => piece.Target).Distinct())
-            {
-                workspace.Flush(target);
-            }
-
-            workspace.Journal.Record(index, arrived);
-            _saved = arrived;
         }
     }
 }
