@@ -80,7 +80,8 @@ public static class ChecksumList
         {
             throw new PullException(
                 PullError.SumsInvalid,
-                $"{file}: line {number}: expected 64 hexadecimal digits, two spaces and a name, found {CheckpointException.Quote(line.ToString())}");
+                $"{file}: line {number}: expected 64 hexadecimal digits, two spaces and a name, "
+                + $"found {CheckpointException.Quote(line.ToString())}");
         }
 
         ReadOnlySpan<char> name = line[(Digits + 2)..];

@@ -62,7 +62,8 @@ internal sealed class DirectorySource(string directory) : ModelSource
         if (RandomAccess.GetLength(handle) != file.Length || VersionOf(handle) != file.Version)
         {
             throw new PullException(
-                PullError.SourceChanged, $"{Address}{file.Name}: expected the file as it was found, found another length or modification time");
+                PullError.SourceChanged,
+                $"{Address}{file.Name}: expected the file as it was found, found another length or modification time");
         }
     }
 }

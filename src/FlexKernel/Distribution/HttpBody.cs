@@ -12,6 +12,9 @@ internal sealed class Deadline(PullOptions options, CancellationToken cancellati
         return _source.Token;
     }
 
+    /// <summary>Stops the time while nobody waits for the server.</summary>
+    public void Pause() => _source.CancelAfter(Timeout.InfiniteTimeSpan);
+
     public void Dispose() => _source.Dispose();
 }
 
@@ -41,7 +44,8 @@ internal sealed class HttpBody : IDisposable
     {
         using MemoryStream content = new();
         byte[] buffer = new byte[Math.Min(most, 1 << 16)];
-        while (content.Length < most && await ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, most - content.Length))) is var count and > 0)
+        while (content.Length < most
+            && await ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, most - content.Length))) is var count and > 0)
         {
             content.Write(buffer, 0, count);
         }
@@ -82,7 +86,9 @@ internal sealed class HttpBody : IDisposable
     {
         try
         {
-            return await _stream.ReadAsync(destination, _deadline.Restart());
+            int count = await _stream.ReadAsync(destination, _deadline.Restart());
+            _deadline.Pause();
+            return count;
         }
         catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
         {

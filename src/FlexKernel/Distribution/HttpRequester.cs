@@ -99,7 +99,7 @@ internal sealed class HttpRequester : IDisposable
             ?? (error as HttpIOException)?.HttpRequestError ?? HttpRequestError.Unknown;
         return kind switch
         {
-            HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded or HttpRequestError.ExtendedConnectNotSupported =>
+            HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded =>
                 new PullException(PullError.ResponseInvalid, $"{where}: {error.Message}", error),
             HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError =>
                 new PullException(PullError.GaveUp, $"{where}: {error.Message} {error.InnerException?.Message}".TrimEnd(), error),
@@ -112,7 +112,8 @@ internal sealed class HttpRequester : IDisposable
     internal static Uri Follow(Uri from, Uri? location, bool allowHttp)
     {
         string where = SourceAddress.Show(from);
-        if (location is null || !Uri.TryCreate(from, location, out Uri? to) || to.Scheme is not ("http" or "https") || to.UserInfo.Length > 0)
+        bool isAddress = Uri.TryCreate(from, location, out Uri? to) && location is not null;
+        if (!isAddress || to!.Scheme is not ("http" or "https") || to.UserInfo.Length > 0)
         {
             throw new PullException(PullError.RedirectRefused, $"{where}: expected a redirect to an http address, found none or another");
         }

@@ -85,7 +85,7 @@ internal sealed class HttpSource(Uri root, PullOptions options) : ModelSource
             ? LengthFromRange(response, name, 0, startBytes - 1)
             : response.Content.Headers.ContentLength;
         using HttpBody body = await HttpBody.OpenAsync(response, Address + name, deadline, cancellationToken);
-        byte[] start = await body.ReadUpToAsync((int)Math.Min(length ?? MaxLengthlessBytes, length is null ? MaxLengthlessBytes : startBytes));
+        byte[] start = await body.ReadUpToAsync(length is null ? MaxLengthlessBytes : (int)Math.Min(length.Value, startBytes));
         if (length is null)
         {
             await body.RequireEndAsync($"at most {MaxLengthlessBytes} bytes, as the server does not say how many there are");
@@ -101,7 +101,7 @@ internal sealed class HttpSource(Uri root, PullOptions options) : ModelSource
 
         if (!hasRanges && (length ?? start.Length) > startBytes)
         {
-            _notes.TryAdd("the server ignores byte ranges: its files are read from their beginning, and what is not wanted is dropped", true);
+            _notes.TryAdd("the server ignores byte ranges: files are read from their beginning, and what is not wanted is dropped", true);
         }
 
         return new SourceFile(name, length ?? start.Length, VersionOf(response), hasRanges, start);
@@ -153,7 +153,7 @@ internal sealed class HttpSource(Uri root, PullOptions options) : ModelSource
         string where = Address + name, found = $"status {(int)status} {status}";
         if (status is HttpStatusCode.OK or HttpStatusCode.PartialContent)
         {
-            return response.Content.Headers.ContentEncoding is { Count: > 0 } encodings && encodings.Any(encoding => encoding != "identity")
+            return response.Content.Headers.ContentEncoding.Any(encoding => encoding != "identity")
                 ? throw Invalid(where, "content as it is", "a content encoding")
                 : status;
         }
@@ -165,7 +165,8 @@ internal sealed class HttpSource(Uri root, PullOptions options) : ModelSource
         }
 
         throw status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden
-            ? new PullException(PullError.AccessDenied, $"{where}: expected the file, found {found} (credentials: --header, FLEXKERNEL_TOKEN)")
+            ? new PullException(
+                PullError.AccessDenied, $"{where}: expected the file, found {found} (credentials: --header, FLEXKERNEL_TOKEN)")
             : Invalid(where, "the file", found);
     }
 
@@ -196,5 +197,6 @@ internal sealed class HttpSource(Uri root, PullOptions options) : ModelSource
 
     private static PullException Changed(string where, string expected, string found) => new(
         PullError.SourceChanged,
-        $"{where}: the file changed while it was fetched: expected {CheckpointException.Quote(expected)}, found {CheckpointException.Quote(found)}");
+        $"{where}: the file changed while it was fetched: "
+        + $"expected {CheckpointException.Quote(expected)}, found {CheckpointException.Quote(found)}");
 }

@@ -21,7 +21,8 @@ public sealed class ModelPull : IDisposable
     private PullWorkspace? _workspace;
     private string _destination = "";
 
-    private ModelPull(ModelSource source, PullOptions options, SumBook sums, SourceWeights weights, List<SmallFile> files, List<string> notes)
+    private ModelPull(
+        ModelSource source, PullOptions options, SumBook sums, SourceWeights weights, List<SmallFile> files, List<string> notes)
     {
         (_source, _options, _sums, _weights, _files) = (source, options, sums, weights, files);
         ModelDescription? description = Describe(notes);
@@ -68,7 +69,7 @@ public sealed class ModelPull : IDisposable
     /// <param name="cancellationToken">Stops the search.</param>
     /// <exception cref="PullException">The model cannot be had.</exception>
     /// <exception cref="CheckpointException">A file is malformed, or files disagree.</exception>
-    /// <exception cref="ArgumentException">The selection of experts does not fit the model, a header field cannot be sent, or a pin not checked.</exception>
+    /// <exception cref="ArgumentException">The experts do not fit the model, a header field cannot be sent, or a pin not checked.</exception>
     public static async Task<ModelPull> OpenAsync(
         string address, PullOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -102,7 +103,8 @@ public sealed class ModelPull : IDisposable
     /// <exception cref="PullException">The weights cannot be had, or the destination is occupied.</exception>
     /// <exception cref="IOException">The files cannot be written, for example because the disk is full.</exception>
     /// <exception cref="InvalidOperationException">It was called before.</exception>
-    public async Task TransferAsync(string destination, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
+    public async Task TransferAsync(
+        string destination, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(destination);
         if (_workspace is not null)
@@ -140,7 +142,8 @@ public sealed class ModelPull : IDisposable
             .. check.Files,
             .. _files.Select(file => Pulled(file.Name, file.Content, file.Check)),
         ];
-        byte[] tensors = ChecksumList.Format(check.Tensors.Sums.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Value, pair.Key)));
+        byte[] tensors = ChecksumList.Format(
+            check.Tensors.Sums.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Value, pair.Key)));
         workspace.Save(ChecksumList.TensorsName, tensors);
         written.Add(Pulled(ChecksumList.TensorsName, tensors, FileCheck.Made));
         written.Sort((left, right) => string.CompareOrdinal(left.Name, right.Name));
@@ -198,7 +201,8 @@ public sealed class ModelPull : IDisposable
         if (description.Mixture.ActiveExperts > compaction.Kept.Length)
         {
             notes.Add(string.Create(
-                CultureInfo.InvariantCulture, $"experts per token: {compaction.Kept.Length} instead of {description.Mixture.ActiveExperts}"));
+                CultureInfo.InvariantCulture,
+                $"experts per token: {compaction.Kept.Length} instead of {description.Mixture.ActiveExperts}"));
         }
 
         return ResultLayout.Compact(_weights, new TensorLayout(description).Resolve(shapes, _source.Address), compaction);
@@ -224,8 +228,10 @@ public sealed class ModelPull : IDisposable
     private ImmutableArray<PlannedFile> PlanFiles(bool isPartial)
     {
         ILookup<int, long> transfers = Layout.Transfers.ToLookup(transfer => transfer.Source, transfer => transfer.Length);
-        IEnumerable<PlannedFile> weights = _weights.Shards.Select((shard, i) =>
-            new PlannedFile(shard.File.Name, shard.File.Length, transfers[i].Sum() + (isPartial && shard.File.HasRanges ? shard.DataStart : 0)));
+        IEnumerable<PlannedFile> weights = _weights.Shards.Select((shard, i) => new PlannedFile(
+            shard.File.Name,
+            shard.File.Length,
+            transfers[i].Sum() + (isPartial && shard.File.HasRanges ? shard.DataStart : 0)));
         IEnumerable<PlannedFile> others = _files.Select(file => new PlannedFile(file.Name, file.Content.Length, file.Content.Length));
         IEnumerable<PlannedFile> index = _weights.Index is var (file, _) ? [new(file.Name, file.Length, file.Length)] : [];
         return [.. weights.Concat(others).Concat(index).OrderBy(file => file.Name, StringComparer.Ordinal)];

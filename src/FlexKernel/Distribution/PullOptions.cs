@@ -9,7 +9,7 @@ public sealed record PullOptions
     /// <summary>Gets the experts to fetch; a selection that leaves experts out makes a smaller model. Default: all, as they are.</summary>
     public ExpertSelection Experts { get; init; } = ExpertSelection.All;
 
-    /// <summary>Gets header fields for the host of the address and no other, for example <c>Authorization</c>; never shown. Default: none.</summary>
+    /// <summary>Gets header fields, for example <c>Authorization</c>, for the host of the address and no other; never shown.</summary>
     public IReadOnlyDictionary<string, string> Headers { get; init; } = FrozenDictionary<string, string>.Empty;
 
     /// <summary>Gets a bearer token, sent like <see cref="Headers"/> but never over http to another machine; null: none.</summary>
@@ -18,10 +18,10 @@ public sealed record PullOptions
     /// <summary>Gets whether http to other machines is allowed, which anybody on the way can read and change. Default: false.</summary>
     public bool AllowHttp { get; init; }
 
-    /// <summary>Gets the SHA-256 sums, in hexadecimal, that files of the source must have, by name; one that cannot be checked is an error.</summary>
+    /// <summary>Gets the SHA-256 sums in hexadecimal that files of the source must have; one that cannot be checked is an error.</summary>
     public IReadOnlyDictionary<string, string> Pins { get; init; } = FrozenDictionary<string, string>.Empty;
 
-    /// <summary>Gets further sums from a trusted list, checked where files are fetched whole; they replace those the source states.</summary>
+    /// <summary>Gets further sums from a trusted list, checked where files are fetched whole, instead of those the source states.</summary>
     public IReadOnlyDictionary<string, string> Sums { get; init; } = FrozenDictionary<string, string>.Empty;
 
     /// <summary>Gets the requests that run at once, 1 to 16. Default: 4.</summary>

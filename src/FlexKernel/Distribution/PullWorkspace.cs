@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace FlexKernel.Distribution;
 
 /// <summary>The directory beside the destination in which a download grows until it is whole: <c>DIR.partial</c>.</summary>
-/// <remarks>It holds the journal and, in <c>files</c>, the result. Only the whole result gets the destination's name, by one rename.</remarks>
+/// <remarks>It holds the journal and, in <c>files</c>, the result. Only the whole result gets its name, by one rename.</remarks>
 internal sealed class PullWorkspace : IDisposable
 {
     private const string Suffix = ".partial";
@@ -87,7 +87,8 @@ internal sealed class PullWorkspace : IDisposable
     {
         string partial = PartialPath(destination), journalPath = Path.Combine(partial, JournalName);
         DirectoryInfo info = new(partial);
-        if (info.LinkTarget is not null || File.Exists(partial) || (info.Exists && !File.Exists(journalPath) && info.EnumerateFileSystemInfos().Any()))
+        bool isStrange = info.Exists && !File.Exists(journalPath) && info.EnumerateFileSystemInfos().Any();
+        if (isStrange || info.LinkTarget is not null || File.Exists(partial))
         {
             throw Occupied(partial, "no such directory, or an unfinished download", "something else");
         }
@@ -110,7 +111,7 @@ internal sealed class PullWorkspace : IDisposable
     /// <summary>Writes fetched bytes.</summary>
     public void Write(int target, long position, ReadOnlySpan<byte> bytes) => RandomAccess.Write(_handles[target], bytes, position);
 
-    /// <summary>Notes that bytes of a transfer are written; now and then makes them survive a power failure, and says so in the journal.</summary>
+    /// <summary>Notes that bytes of a transfer are written; now and then makes all of them survive a power failure.</summary>
     /// <param name="transfer">The transfer.</param>
     /// <param name="arrived">Its bytes that are written, counted from its beginning.</param>
     /// <param name="more">How many of them are new.</param>
@@ -161,17 +162,19 @@ internal sealed class PullWorkspace : IDisposable
             .Select(i => KeyValuePair.Create(i, 0L))]);
     }
 
-    /// <summary>Writes a small file of the result.</summary>
+    /// <summary>Writes a small file of the result; it is on disk once the result is published.</summary>
     public void Save(string name, ReadOnlySpan<byte> content)
     {
-        using FileStream file = new(Path.Combine(Files, name), FileMode.Create, FileAccess.Write, FileShare.None);
-        file.Write(content);
-        file.Flush(flushToDisk: true);
+        SafeFileHandle handle = File.OpenHandle(Path.Combine(Files, name), FileMode.Create, FileAccess.Write, FileShare.Read);
+        _handles.Add(handle);
+        RandomAccess.Write(handle, content, 0);
     }
 
     /// <summary>Gives the result its name, and removes what the download left.</summary>
     public void Publish()
     {
+        // All of them together: one wait for the disk instead of one for each.
+        _handles.ForEach(RandomAccess.FlushToDisk);
         CloseFiles();
         string replaced = Path.Combine(_partial, ReplacedName);
         if (Directory.Exists(_destination))
@@ -235,7 +238,8 @@ internal sealed class PullWorkspace : IDisposable
         }
     }
 
-    private bool IsThere(TargetFile file) => new FileInfo(Path.Combine(Files, file.Name)) is var info && info.Exists && info.Length == file.Length;
+    private bool IsThere(TargetFile file) =>
+        new FileInfo(Path.Combine(Files, file.Name)) is { Exists: true } info && info.Length == file.Length;
 
     private void CloseFiles()
     {

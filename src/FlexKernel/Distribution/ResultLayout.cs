@@ -121,7 +121,8 @@ internal sealed class ResultLayout
         void Line(FormattableString text) => hash.AppendData(Encoding.UTF8.GetBytes(text.ToString(CultureInfo.InvariantCulture) + "\n"));
     }
 
-    private static Dictionary<string, (TensorEntry Entry, KeptTensor Kept)> Keep(SourceShard shard, TensorMap map, ExpertCompaction compaction)
+    private static Dictionary<string, (TensorEntry Entry, KeptTensor Kept)> Keep(
+        SourceShard shard, TensorMap map, ExpertCompaction compaction)
     {
         Dictionary<string, (TensorEntry, KeptTensor)> tensors = new(StringComparer.Ordinal);
         foreach (TensorEntry entry in shard.Header.Tensors)

@@ -29,7 +29,8 @@ internal static class SmallFiles
         ModelSource source, SumBook sums, List<string> notes, CancellationToken cancellationToken)
     {
         List<SmallFile> files = [await ReadAsync(source, sums, Config, ModelLimits.ConfigBytes, cancellationToken)
-            ?? throw new PullException(PullError.NotFound, $"{source.Address}{Config}: expected the configuration of a model, found no such file")];
+            ?? throw new PullException(
+                PullError.NotFound, $"{source.Address}{Config}: expected the configuration of a model, found no such file")];
         foreach (string name in Optional)
         {
             try

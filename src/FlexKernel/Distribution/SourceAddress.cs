@@ -16,7 +16,7 @@ internal static class SourceAddress
 
         if (!Uri.TryCreate(address, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("http" or "https" or "file"))
         {
-            throw Invalid("a path, or an address that begins with https://, http:// or file://", CheckpointException.Quote(WithoutSecrets(address)));
+            throw Invalid("a path, or an address with https://, http:// or file://", CheckpointException.Quote(WithoutSecrets(address)));
         }
 
         if (uri.UserInfo.Length > 0)
@@ -45,7 +45,8 @@ internal static class SourceAddress
         if (uri.Scheme != "https" && !allowHttp && !uri.IsLoopback)
         {
             throw new PullException(
-                PullError.InsecureConnection, $"{Show(uri)}: expected https, found http, which anybody on the way can read and change (--allow-http)");
+                PullError.InsecureConnection,
+                $"{Show(uri)}: expected https, found http, which anybody on the way can read and change (--allow-http)");
         }
     }
 

@@ -31,7 +31,8 @@ internal static class Transfers
     public static ImmutableArray<Transfer> Of(IEnumerable<Piece> pieces, IReadOnlyList<SourceFile> files)
     {
         ImmutableArray<Transfer>.Builder transfers = ImmutableArray.CreateBuilder<Transfer>();
-        foreach (IGrouping<int, Piece> wanted in pieces.Where(piece => piece.Length > 0).GroupBy(piece => piece.Source).OrderBy(group => group.Key))
+        IEnumerable<IGrouping<int, Piece>> filesWanted = pieces.Where(piece => piece.Length > 0).GroupBy(piece => piece.Source);
+        foreach (IGrouping<int, Piece> wanted in filesWanted.OrderBy(group => group.Key))
         {
             Piece[] ordered = [.. wanted.OrderBy(piece => piece.From)];
             if (files[wanted.Key].HasRanges)

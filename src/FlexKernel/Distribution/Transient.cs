@@ -35,7 +35,9 @@ internal sealed class Retries(string what, PullOptions options)
         if (failure.RetryAfter > Patience)
         {
             throw new PullException(
-                PullError.GaveUp, $"{what}: {failure.Message}, and the server asks to wait {failure.RetryAfter.Value.TotalSeconds:0} s", failure);
+                PullError.GaveUp,
+                $"{what}: {failure.Message}, and the server asks to wait {failure.RetryAfter.Value.TotalSeconds:0} s",
+                failure);
         }
 
         // A random share keeps many clients of a server that came back from asking all at once.

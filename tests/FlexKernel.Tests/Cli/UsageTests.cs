@@ -50,7 +50,7 @@ public sealed class UsageTests
         string page = File.ReadAllText(TestData.Repository("docs/cli.md"));
         CliRun help = await CliRun.Of(verb, "--help");
 
-        string[] options = [.. Regex.Matches(help.Out, @"^  (--[a-z-]+)", RegexOptions.Multiline).Select(m => m.Groups[1].Value)];
+        string[] options = [.. Regex.Matches(help.Out, @"^  (--[a-z0-9-]+)", RegexOptions.Multiline).Select(m => m.Groups[1].Value)];
         Assert.NotEmpty(options);
         Assert.All(options, option => Assert.Matches($"`{option}[` ]", page));
     }

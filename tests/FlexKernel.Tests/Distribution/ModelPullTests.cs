@@ -139,7 +139,8 @@ public sealed class ModelPullTests
 
         PullReport report = await PullRun.RunAsync(models, results["kept"], PullRun.Quick("code", "medical"));
         PullOptions without = PullRun.Quick() with { Experts = new ExpertSelection { Excluded = ["public"] } };
-        ArgumentException refused = await Assert.ThrowsAsync<ArgumentException>(() => PullRun.RunAsync(models, results["refused"], without));
+        ArgumentException refused = await Assert.ThrowsAsync<ArgumentException>(
+            () => PullRun.RunAsync(models, results["refused"], without));
 
         Assert.Contains("public is kept too: it is the base of medical", report.Notes);
         Assert.Contains("'public' cannot be excluded: it is the base of 'legal'", refused.Message, StringComparison.Ordinal);

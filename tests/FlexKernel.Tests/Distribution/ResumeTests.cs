@@ -14,7 +14,6 @@ public sealed class ResumeTests
 
     [Theory]
     [InlineData(0)]
-    [InlineData(5)]
     [InlineData(60)]
     [InlineData(95)]
     public async Task Killed_ByTheSystem_GoesOnAndEndsWithTheSameFiles(int percent)

@@ -70,7 +70,8 @@ internal sealed class TestWebServer : IDisposable
     public static byte[] Answer(string status, byte[] content, params string[] headers) => [.. Answer(status, headers), .. content];
 
     /// <summary>What the server tags a file with.</summary>
-    public string Tag(string name) => $"\"{Convert.ToHexStringLower(SHA256.HashData(TestData.Bytes(Path.Combine(_directory, name))))[..16]}\"";
+    public string Tag(string name) =>
+        $"\"{Convert.ToHexStringLower(SHA256.HashData(TestData.Bytes(Path.Combine(_directory, name))))[..16]}\"";
 
     public void Dispose()
     {
@@ -132,7 +133,8 @@ internal sealed class TestWebServer : IDisposable
 
         byte[] content = TestData.Bytes(path);
         string tag = Tag(request.Name);
-        bool isPart = HasRanges && request.Range is not null && (!request.Headers.TryGetValue("If-Range", out string? condition) || condition == tag);
+        bool isSame = !request.Headers.TryGetValue("If-Range", out string? condition) || condition == tag;
+        bool isPart = HasRanges && request.Range is not null && isSame;
         if (isPart && request.Range!.Value.First >= content.Length)
         {
             await stream.WriteAsync(
@@ -181,6 +183,8 @@ internal sealed class TestWebServer : IDisposable
         string[] lines = text.ToString().Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
         return new WebRequest(
             lines[0].Split(' ')[1].TrimStart('/'),
-            lines.Skip(1).Select(line => line.Split(": ", 2)).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.OrdinalIgnoreCase));
+            lines.Skip(1)
+                .Select(line => line.Split(": ", 2))
+                .ToDictionary(pair => pair[0], pair => pair[1], StringComparer.OrdinalIgnoreCase));
     }
 }
