@@ -48,7 +48,6 @@ internal static class Failures
         PullException { Error: PullError.AddressInvalid } => ExitCode.Usage,
         PullException { Error: PullError.DigestMismatch } => ExitCode.Failed,
         PullException => ExitCode.NotLoaded,
-        CheckpointException or ModelConfigException or TensorLayoutException or TokenizerException => ExitCode.NotLoaded,
         IOException or UnauthorizedAccessException or OutOfMemoryException => ExitCode.NotLoaded,
         _ => ExitCode.Internal,
     };

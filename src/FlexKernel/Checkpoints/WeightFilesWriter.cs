@@ -132,5 +132,4 @@ public sealed class WeightFilesWriter : IDisposable
     private void WriteIndex() => DurableFile.Write(
         Path.Combine(_directory, WeightFiles.IndexFileName),
         stream => ShardIndex.Write(stream, _shards.Sum(shard => shard.Writer.Tensors.Sum(tensor => tensor.ByteCount)), _shardOf));
-    }
 }

@@ -121,7 +121,7 @@ internal sealed class ChatLoop(Terminal terminal, IChatClient client, ExpertCata
         }
     }
 
-    private static string Closing(ChatResponseUpdate? last)
+    private string Closing(ChatResponseUpdate? last)
     {
         if (last?.RawRepresentation is not FlexKernelChatResult { Totals: { } totals })
         {
@@ -130,6 +130,7 @@ internal sealed class ChatLoop(Terminal terminal, IChatClient client, ExpertCata
 
         string cached = totals.CachedTokens > 0 ? $" ({totals.CachedTokens} of them known)" : "";
         string end = last.FinishReason == ChatFinishReason.Length ? ", token limit: /max-tokens sets it" : "";
-        return $"{Amounts.Of(totals.WrittenTokens, "token")} after {totals.PromptTokens}{cached}, seed {totals.Seed}{end}";
+        string draw = state.Options.Sampling.IsGreedy ? "greedy" : $"seed {totals.Seed}";
+        return $"{Amounts.Of(totals.WrittenTokens, "token")} after {totals.PromptTokens}{cached}, {draw}{end}";
     }
 }
