@@ -7,6 +7,7 @@ using FlexKernel.Cli.Bench;
 using FlexKernel.Cli.Chat;
 using FlexKernel.Cli.Embed;
 using FlexKernel.Cli.Conversion;
+using FlexKernel.Cli.Eval;
 using FlexKernel.Cli.Generate;
 using FlexKernel.Cli.Inspect;
 using FlexKernel.Cli.Synth;
@@ -75,6 +76,7 @@ internal static class App
             new BenchVerb(terminal),
             new ConvertVerb(terminal),
             new SynthVerb(terminal),
+            new EvalVerb(terminal),
             new HelpOption { Action = help, Recursive = true },
             new VersionOption { Action = new ShowVersion(terminal) },
         };

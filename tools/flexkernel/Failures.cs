@@ -3,6 +3,7 @@ using FlexKernel.Chat;
 using FlexKernel.Caching;
 using FlexKernel.Checkpoints;
 using FlexKernel.Distribution;
+using FlexKernel.Evaluation;
 using FlexKernel.Model;
 using FlexKernel.Sampling;
 using FlexKernel.Text;
@@ -42,6 +43,7 @@ internal static class Failures
     {
         CliException e => e.ExitCode,
         OperationCanceledException => ExitCode.Interrupted,
+        EvaluationException => ExitCode.Failed,
         JsonException or KvCacheFullException or SamplingException => ExitCode.Failed,
         ArgumentException or PlatformNotSupportedException => ExitCode.Usage,
         CheckpointException or ModelConfigException or TensorLayoutException or TokenizerException or ChatTemplateException => ExitCode.NotLoaded,

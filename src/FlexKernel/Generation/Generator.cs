@@ -79,7 +79,7 @@ public sealed class Generator : IDisposable
     public string? StopString => _stops.Match;
 
     /// <summary>Cache blocks of the longest text this can become.</summary>
-    internal int MaxBlocks => (_prompt.Length + _limit + _model.Transformer.BlockSize - 1) / _model.Transformer.BlockSize;
+    internal int MaxBlocks => (_prompt.Length + _limit + _model.Transformer.CacheBlockSize - 1) / _model.Transformer.CacheBlockSize;
 
     /// <summary>Whether the prompt is read and tokens come one by one.</summary>
     internal bool IsDecoding => _written > 0;

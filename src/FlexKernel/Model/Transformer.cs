@@ -77,11 +77,11 @@ public sealed class Transformer : IDisposable
     /// <summary>Cache blocks that no running sequence holds.</summary>
     public int FreeCacheBlocks => _cache.FreeBlocks;
 
+    /// <summary>Positions per cache block.</summary>
+    public int CacheBlockSize => _cache.Storage.BlockSize;
+
     /// <summary>All blocks of the cache.</summary>
     internal int CacheBlocks => _cache.Storage.BlockCount;
-
-    /// <summary>Positions per cache block.</summary>
-    internal int BlockSize => _cache.Storage.BlockSize;
 
     /// <summary>Starts an empty sequence.</summary>
     /// <param name="selection">Which experts it may use; all by default.</param>

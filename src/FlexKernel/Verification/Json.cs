@@ -13,6 +13,8 @@ internal static class Json
         return JsonDocument.Parse(stream, Strict);
     }
 
+    public static JsonDocument Parse(string line) => JsonDocument.Parse(line, Strict);
+
     /// <summary>Whether a file has all of some members; one that cannot be read counts as having them, so that its case fails and says why.</summary>
     public static bool HasMembers(string path, params ReadOnlySpan<string> names)
     {
@@ -89,4 +91,6 @@ internal static class Json
             throw new JsonException($"{path}, line {number}: {e.Message}", e);
         }
     }
+
+    public static string[] Strings(JsonElement array) => [.. array.EnumerateArray().Select(e => e.GetString()!)];
 }

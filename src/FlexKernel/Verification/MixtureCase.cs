@@ -2,15 +2,15 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
-using FlexKernel.Caching;
 using FlexKernel.Checkpoints;
+using FlexKernel.Evaluation;
+using FlexKernel.Evaluation.Batching;
 using FlexKernel.Kernels;
 using FlexKernel.Model;
-using FlexKernel.Text;
 
 namespace FlexKernel.Verification;
 
-/// <summary>A trained mixture with reference logits, greedy texts and nats on validation sets (<c>expected.json</c>).</summary>
+/// <summary>A trained mixture with reference logits, greedy texts, nats on validation sets and likelihoods of choices (<c>expected.json</c>).</summary>
 internal sealed class MixtureCase(string directory) : VerificationCase(directory)
 {
     private const string ExpectedFile = "expected.json";
@@ -29,57 +29,70 @@ internal sealed class MixtureCase(string directory) : VerificationCase(directory
     {
         using JsonDocument document = Json.Read(Path.Combine(Directory, ExpectedFile));
         JsonElement root = document.RootElement;
-        using LoadedModel model = new(Directory, new LoadOptions(), options, 1024);
-        CompareLogits(root, model, comparison);
-        foreach (JsonElement item in root.GetProperty("greedy").EnumerateArray())
+        using (LoadedModel model = new(Directory, new LoadOptions(), options, 1024))
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            CompareGreedy(item, model, comparison);
+            CompareLogits(root, model, comparison);
+            foreach (JsonElement item in root.GetProperty("greedy").EnumerateArray())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                CompareGreedy(item, model, comparison);
+            }
         }
 
-        CompareSets(root, model, comparison, options, cancellationToken);
-    }
-
-    // The nine validation sets take minutes on the narrow paths, whose bits the other checks tie to the wide ones.
-    private void CompareSets(
-        JsonElement root, LoadedModel model, Comparison comparison, VerificationOptions options, CancellationToken cancellationToken)
-    {
-        string? corpora = options.DataDirectory is null ? null : Path.Combine(options.DataDirectory, "corpora");
-        if (!System.IO.Directory.Exists(corpora) || options.Path < KernelPath.Bits256)
+        // Thousands of sequences take minutes on the narrow paths, whose bits the other checks tie to the wide ones.
+        if (options.Path < KernelPath.Bits256)
         {
-            comparison.Skip(options.Path < KernelPath.Bits256 ? "nats of the validation sets, on this path" : "nats of the validation sets: no corpora/");
+            comparison.Skip("nats of the validation sets and likelihoods of choices, on this path");
             return;
         }
 
-        ByteLevelBpeTokenizer tokenizer = ByteLevelBpeTokenizer.Load(Path.Combine(Directory, "tokenizer.json"));
+        LanguageModelOptions loading = new() { Path = options.Path, Threads = options.Threads };
+        using LanguageModel evaluated = LanguageModel.Load(Directory, loading, cancellationToken: cancellationToken);
+        CompareSets(root, evaluated, comparison, options, cancellationToken);
+        ChoicesComparison.Run(Directory, evaluated, comparison, options, cancellationToken);
+    }
+
+    private static void CompareSets(
+        JsonElement root, LanguageModel model, Comparison comparison, VerificationOptions options, CancellationToken cancellationToken)
+    {
+        string? corpora = options.DataDirectory is null ? null : Path.Combine(options.DataDirectory, "corpora");
+        if (!System.IO.Directory.Exists(corpora))
+        {
+            comparison.Skip("nats of the validation sets: no corpora/");
+            return;
+        }
+
         int window = root.GetProperty("window").GetInt32();
         foreach (JsonProperty set in root.GetProperty("sets").EnumerateObject())
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            ValidationSet texts = ValidationSet.Read(Path.Combine(corpora, $"{set.Name}.valid.txt.gz"), tokenizer, model.Description.EndOfSequenceIds[0]);
+            IReadOnlyList<string> documents = EvaluationFile.ReadDocuments(Path.Combine(corpora, $"{set.Name}.valid.txt.gz"));
             foreach (JsonProperty run in set.Value.EnumerateObject())
             {
-                CompareSet($"{set.Name} {run.Name}", run, texts, window, model, comparison);
+                CompareSet($"{set.Name} {run.Name}", run, documents, window, model, comparison, cancellationToken);
             }
         }
     }
 
-    private static void CompareSet(string what, JsonProperty run, ValidationSet texts, int window, LoadedModel model, Comparison comparison)
+    private static void CompareSet(
+        string what,
+        JsonProperty run,
+        IReadOnlyList<string> documents,
+        int window,
+        LanguageModel model,
+        Comparison comparison,
+        CancellationToken cancellationToken)
     {
         int k = int.Parse(run.Name.AsSpan(1), CultureInfo.InvariantCulture), windows = run.Value.GetProperty("windows").GetInt32();
-        ReadOnlySpan<int> ids = texts.Ids(windows * window + 1);
-        comparison.Equal($"{what} ids", Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(ids))), run.Value.GetProperty("ids_sha256").GetString()!);
-        double nats = 0;
-        for (int begin = 0; begin + window < ids.Length; begin += window)
-        {
-            int[] targets = ids.Slice(begin + 1, window).ToArray();
-            int row = 0;
-            using Sequence sequence = model.Transformer.StartSequence(activeExperts: k);
-            model.Run(sequence, ids.Slice(begin, window), LogitRows.All, null, logits => nats += ReferenceLosses.NegativeLogLikelihood(logits, targets[row++]));
-        }
-
+        TokenStream stream = new(documents, model.Tokenizer, model.Description.EndOfSequenceIds[0], windows * window + 1);
+        int[] ids = [.. stream.Ids];
+        string hash = Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<int>(ids)));
+        comparison.Equal($"{what} ids", hash, run.Value.GetProperty("ids_sha256").GetString()!);
+        SequenceBatcher batcher = new(model.Transformer, model.Gate, ExpertSelection.All, k);
+        TextEvaluation scored = TextWindows.ScoreStream(
+            batcher, stream, window, id => model.Tokenizer.GetTokenBytes(id).Length, null, cancellationToken);
         double expected = run.Value.GetProperty("nats").GetDouble();
-        comparison.Near($"{what} nats", nats, expected, NatsTolerance * expected);
+        comparison.Near($"{what} nats", scored.Total.Nats, expected, NatsTolerance * expected);
+        comparison.Equal($"{what} bytes", scored.Total.Bytes, run.Value.GetProperty("bytes").GetInt64());
     }
 
     private void CompareLogits(JsonElement root, LoadedModel model, Comparison comparison)

@@ -1,5 +1,5 @@
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using FlexKernel.Evaluation;
 using FlexKernel.Model;
 
 namespace FlexKernel.Verification;
@@ -18,23 +18,11 @@ internal static class ReferenceLosses
         {
             for (int row = 0; row + 1 < ids.Length; row++, count++)
             {
-                sum += NegativeLogLikelihood(CollectionsMarshal.AsSpan(logits).Slice(row * vocabulary, vocabulary), ids[row + 1]);
+                sum -= LogSoftmax.At(CollectionsMarshal.AsSpan(logits).Slice(row * vocabulary, vocabulary), ids[row + 1]);
             }
         }
 
         return sum / count;
-    }
-
-    /// <summary>−log softmax(logits)[id].</summary>
-    public static double NegativeLogLikelihood(ReadOnlySpan<float> logits, int id)
-    {
-        double max = TensorPrimitives.Max(logits), sum = 0;
-        foreach (float logit in logits)
-        {
-            sum += Math.Exp(logit - max);
-        }
-
-        return Math.Log(sum) + max - logits[id];
     }
 
     /// <summary>

@@ -41,6 +41,7 @@ public abstract class VerificationCase(string directory)
         (SamplingCase.IsAt, folder => new SamplingCase(folder)),
         (EmbedCase.IsAt, folder => new EmbedCase(folder)),
         (ChatCase.IsAt, folder => new ChatCase(folder)),
+        (EvalCase.IsAt, folder => new EvalCase(folder)),
     ];
 
     /// <summary>Where its files are.</summary>
