@@ -43,7 +43,7 @@ public readonly record struct DropScore(double ExactMatch, double F1)
         word = PythonText.Lower(word);
         if (!PythonFloat.TryParse(word, out _))
         {
-            word = PythonText.Without(word, c => PythonText.AsciiPunctuation.Contains(c, StringComparison.Ordinal));
+            word = PythonText.Without(word, PythonText.IsAsciiPunctuation);
         }
 
         word = PythonFloat.TryParse(word, out double number) ? PythonFloat.Format(number) : word;

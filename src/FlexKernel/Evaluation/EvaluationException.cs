@@ -1,6 +1,6 @@
 namespace FlexKernel.Evaluation;
 
-/// <summary>A file of texts or questions that cannot be used; the message names the file, the line, the expected and the found value.</summary>
+/// <summary>A file of texts or questions that cannot be used; the message names file, line, the expected and the found.</summary>
 public sealed class EvaluationException : Exception
 {
     /// <summary>Creates the error of a file.</summary>

@@ -43,7 +43,9 @@ public static class EvaluationFile
             line.TryGetProperty("choices", out JsonElement _) ? EvaluationKind.Choice
             : line.TryGetProperty("prompt", out JsonElement _) ? EvaluationKind.ExactMatch
             : throw new FormatException("expected a question with \"choices\" or \"prompt\""));
-        return first.Count > 0 ? first[0] : throw new EvaluationException(path, 0, "expected questions, one JSON object a line; found none");
+        return first.Count > 0
+            ? first[0]
+            : throw new EvaluationException(path, 0, "expected questions, one JSON object a line; found none");
     }
 
     /// <summary>Reads UTF-8 documents that are separated by NUL; those that are empty are left out.</summary>
@@ -84,15 +86,10 @@ public static class EvaluationFile
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static IReadOnlyList<ChoiceItem> ReadChoices(string path, int? limit = null) => ReadLines(path, limit, (line, number) =>
     {
-        JsonElement list = line.TryGetProperty("choices", out JsonElement given) && given.ValueKind == JsonValueKind.Array && given.GetArrayLength() > 0
-            ? given
-            : throw new FormatException("\"choices\": expected a list of texts");
-        string[] choices = [.. list.EnumerateArray().Select(choice => Text(choice, "choices"))];
-        int answer = line.TryGetProperty("answer", out JsonElement index) && index.ValueKind == JsonValueKind.Number && index.TryGetInt32(out int value)
-            && value >= 0 && value < choices.Length
-            ? value
-            : throw new FormatException($"\"answer\": expected a whole number from 0 to {choices.Length - 1}");
-        return new ChoiceItem(Id(line, number), Optional(line, "task"), Optional(line, "domain"), Required(line, "context"), choices, answer);
+        string[] choices = Texts(line, "choices");
+        int answer = Index(line, "answer", choices.Length);
+        return new ChoiceItem(
+            Id(line, number), Optional(line, "task"), Optional(line, "domain"), Required(line, "context"), choices, answer);
     });
 
     /// <summary>
@@ -139,7 +136,8 @@ public static class EvaluationFile
 
             return items;
         }
-        catch (Exception e) when (e is JsonException or FormatException or DecoderFallbackException or InvalidDataException or InvalidOperationException)
+        catch (Exception e) when (
+            e is JsonException or FormatException or DecoderFallbackException or InvalidDataException or InvalidOperationException)
         {
             throw new EvaluationException(path, number, Problem(e), e);
         }
@@ -158,15 +156,28 @@ public static class EvaluationFile
     private static string? Optional(JsonElement line, string name) =>
         line.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? Text(value, name) : null;
 
-    private static string Required(JsonElement line, string name) => Optional(line, name) ?? throw new FormatException($"\"{name}\": expected text, found none");
+    private static string Required(JsonElement line, string name) =>
+        Optional(line, name) ?? throw new FormatException($"\"{name}\": expected text, found none");
 
-    private static string Text(JsonElement value, string name) =>
-        value.ValueKind == JsonValueKind.String ? value.GetString()! : throw new FormatException($"\"{name}\": expected text, found {value.ValueKind}");
+    private static string[] Texts(JsonElement line, string name) =>
+        line.TryGetProperty(name, out JsonElement list) && list.ValueKind == JsonValueKind.Array && list.GetArrayLength() > 0
+            ? [.. list.EnumerateArray().Select(item => Text(item, name))]
+            : throw new FormatException($"\"{name}\": expected a list of texts");
+
+    private static int Index(JsonElement line, string name, int count) =>
+        line.TryGetProperty(name, out JsonElement given) && given.ValueKind == JsonValueKind.Number && given.TryGetInt32(out int index)
+        && index >= 0 && index < count
+            ? index
+            : throw new FormatException($"\"{name}\": expected a whole number from 0 to {count - 1}");
+
+    private static string Text(JsonElement value, string name) => value.ValueKind == JsonValueKind.String
+        ? value.GetString()!
+        : throw new FormatException($"\"{name}\": expected text, found {value.ValueKind}");
 
     private static StreamReader Open(string path)
     {
         FileStream file = File.OpenRead(path);
-        Stream stream = path.EndsWith(Compressed, StringComparison.OrdinalIgnoreCase) ? new GZipStream(file, CompressionMode.Decompress) : file;
-        return new StreamReader(stream, Utf8);
+        bool isCompressed = path.EndsWith(Compressed, StringComparison.OrdinalIgnoreCase);
+        return new StreamReader(isCompressed ? new GZipStream(file, CompressionMode.Decompress) : file, Utf8);
     }
 }

@@ -11,7 +11,7 @@ public sealed record EvaluationOptions
     /// <summary>k: how many experts run per token; the model's own number by default.</summary>
     public int? ActiveExperts { get; init; }
 
-    /// <summary>Ids that a window of text predicts, at least 1; by default 256 for streams, the model's context for rolling windows.</summary>
+    /// <summary>Ids that a window of text predicts; by default 256 for streams, the model's context for rolling windows.</summary>
     public int? Window { get; init; }
 
     /// <summary>The most windows to score of a set of texts; all by default.</summary>

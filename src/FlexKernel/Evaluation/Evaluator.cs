@@ -47,7 +47,8 @@ public sealed class Evaluator(LanguageModel model, EvaluationOptions? options = 
 
         long enough = _options.MaxWindows is { } most ? (long)most * window + 1 : int.MaxValue;
         TokenStream stream = new(documents, model.Tokenizer, EndOfText(), (int)Math.Min(enough, int.MaxValue));
-        return TextWindows.ScoreStream(Batcher, stream, window, id => model.Tokenizer.GetTokenBytes(id).Length, progress, cancellationToken);
+        return TextWindows.ScoreStream(
+            Batcher, stream, window, id => model.Tokenizer.GetTokenBytes(id).Length, progress, cancellationToken);
     }
 
     /// <summary>Finds the likelihood of each answer to each question.</summary>
@@ -123,7 +124,7 @@ public sealed class Evaluator(LanguageModel model, EvaluationOptions? options = 
             windows.AddRange(cut);
         }
 
-        IReadOnlyList<double[]> logProbabilities = TextWindows.Score(Batcher, windows, "text", progress, cancellationToken);
+        IReadOnlyList<double[]> logProbabilities = TextWindows.Score(Batcher, windows, progress, cancellationToken);
         List<TextScore> scores = [];
         int next = 0;
         foreach ((string document, int count) in reached)
@@ -138,5 +139,5 @@ public sealed class Evaluator(LanguageModel model, EvaluationOptions? options = 
 
     private int EndOfText() =>
         !model.Description.EndOfSequenceIds.IsEmpty ? model.Description.EndOfSequenceIds[0]
-        : model.Tokenizer.EosId ?? throw new ArgumentException("The model names no token that ends a text, which streams of documents need.");
+        : model.Tokenizer.EosId ?? throw new ArgumentException("The model names no token that ends a text; streams of documents need one.");
 }

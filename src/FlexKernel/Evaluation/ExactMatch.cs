@@ -45,7 +45,7 @@ public static class ExactMatch
         }
 
         text = options.IgnoreCase ? PythonText.Lower(text) : text;
-        text = options.IgnorePunctuation ? PythonText.Without(text, c => PythonText.AsciiPunctuation.Contains(c, StringComparison.Ordinal)) : text;
+        text = options.IgnorePunctuation ? PythonText.Without(text, PythonText.IsAsciiPunctuation) : text;
         return options.IgnoreNumbers ? PythonText.Without(text, char.IsAsciiDigit) : text;
     }
 

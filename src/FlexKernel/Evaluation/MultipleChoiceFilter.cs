@@ -50,7 +50,8 @@ public sealed class MultipleChoiceFilter
     private static PythonRegex AnyOf(string before, IEnumerable<string> texts) =>
         new($"{before}({string.Join('|', texts.Select(Escape))})");
 
-    private static string Escape(string text) => string.Concat(text.Select(c => c < 128 && !char.IsAsciiLetterOrDigit(c) ? $"\\{c}" : $"{c}"));
+    private static string Escape(string text) =>
+        string.Concat(text.Select(c => char.IsAscii(c) && !char.IsAsciiLetterOrDigit(c) ? $"\\{c}" : $"{c}"));
 
     private string? Find(PythonRegex regex, string text, Dictionary<string, string> letters)
     {

@@ -19,10 +19,11 @@ public sealed record MultipleChoiceScore(int Pred, int PredNorm, int PredBytes, 
         IReadOnlyList<string> choices, ReadOnlySpan<double> logLikelihoods, ReadOnlySpan<double> unconditional = default)
     {
         ArgumentNullException.ThrowIfNull(choices);
-        if (choices.Count == 0 || logLikelihoods.Length != choices.Count || (!unconditional.IsEmpty && unconditional.Length != choices.Count))
+        int count = choices.Count;
+        if (count == 0 || logLikelihoods.Length != count || (!unconditional.IsEmpty && unconditional.Length != count))
         {
             throw new ArgumentException(
-                $"{choices.Count} choices with {logLikelihoods.Length} and {unconditional.Length} log-likelihoods; expected at least one, and as many.",
+                $"{count} choices with {logLikelihoods.Length} and {unconditional.Length} log-likelihoods; expected as many, at least one.",
                 nameof(logLikelihoods));
         }
 
@@ -38,7 +39,8 @@ public sealed record MultipleChoiceScore(int Pred, int PredNorm, int PredBytes, 
             gain[i] = logLikelihoods[i] - unconditional[i];
         }
 
-        return new MultipleChoiceScore(ArgMax(logLikelihoods), ArgMax(perCodePoint), ArgMax(perByte), gain.Length == 0 ? null : ArgMax(gain));
+        int? byGain = gain.Length == 0 ? null : ArgMax(gain);
+        return new MultipleChoiceScore(ArgMax(logLikelihoods), ArgMax(perCodePoint), ArgMax(perByte), byGain);
     }
 
     /// <summary>The probabilities of choices relative to each other.</summary>

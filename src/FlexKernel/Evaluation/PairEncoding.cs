@@ -4,12 +4,12 @@ using FlexKernel.Text;
 namespace FlexKernel.Evaluation;
 
 /// <summary>Context and continuation as ids.</summary>
-/// <param name="Context">The ids of the context alone; where a token spans the border they are not those that <paramref name="Whole"/> begins with.</param>
+/// <param name="Context">The ids of the context alone; not those that <paramref name="Whole"/> begins with where a token spans the border.</param>
 /// <param name="Continuation">What is left of <paramref name="Whole"/> after as many ids as the context has: the ids to score.</param>
 /// <param name="Whole">The ids of both together: what the model reads.</param>
 public sealed record PairEncoding(int[] Context, int[] Continuation, int[] Whole)
 {
-    /// <summary>Encodes both together; white space at the end of the context moves to the continuation, to which its tokens belong.</summary>
+    /// <summary>Encodes both together; white space at the end of the context belongs to the continuation.</summary>
     /// <param name="tokenizer">The tokenizer; added tokens in the texts are parsed.</param>
     /// <param name="context">The context.</param>
     /// <param name="continuation">The continuation.</param>

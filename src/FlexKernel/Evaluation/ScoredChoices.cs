@@ -50,7 +50,8 @@ internal sealed class ScoredChoices
     public ChoiceResult Result()
     {
         double[] sums = Array.ConvertAll(_branches, branch => branch.LogProbabilities.Sum());
-        return new ChoiceResult(_item, sums, Array.ConvertAll(_branches, b => b.IsGreedy), MultipleChoiceScore.Of(_item.Choices, sums), _isCut);
+        bool[] isGreedy = Array.ConvertAll(_branches, branch => branch.IsGreedy);
+        return new ChoiceResult(_item, sums, isGreedy, MultipleChoiceScore.Of(_item.Choices, sums), _isCut);
     }
 
     private static TokenWindow Window(LanguageModel model, ChoiceItem item, string choice, ref bool isCut)
@@ -63,7 +64,8 @@ internal sealed class ScoredChoices
         int longest = model.Transformer.ContextLength;
         if (pair.Continuation.Length > longest)
         {
-            throw new ArgumentException($"An answer of question '{item.Id}' has {pair.Continuation.Length} tokens; the context holds {longest}.");
+            throw new ArgumentException(
+                $"An answer of question '{item.Id}' has {pair.Continuation.Length} tokens; the context holds {longest}.");
         }
 
         // The last id predicts nothing; what is too long loses its beginning.

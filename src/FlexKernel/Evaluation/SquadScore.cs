@@ -32,7 +32,7 @@ public readonly record struct SquadScore(double ExactMatch, double F1)
     public static string Normalise(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        string bare = PythonText.Without(PythonText.Lower(text), c => PythonText.AsciiPunctuation.Contains(c, StringComparison.Ordinal));
+        string bare = PythonText.Without(PythonText.Lower(text), PythonText.IsAsciiPunctuation);
         return string.Join(' ', PythonText.Words(Articles.Replace(bare, " ")));
     }
 

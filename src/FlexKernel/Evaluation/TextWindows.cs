@@ -8,7 +8,7 @@ internal static class TextWindows
     /// <summary>Runs windows.</summary>
     /// <returns>The log-probabilities of the targets of each.</returns>
     public static IReadOnlyList<double[]> Score(
-        SequenceBatcher batcher, IReadOnlyList<TokenWindow> windows, string what, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
+        SequenceBatcher batcher, IReadOnlyList<TokenWindow> windows, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         List<BatchedGroup> groups = [];
         List<ScoredBranch> branches = [];
@@ -19,7 +19,7 @@ internal static class TextWindows
         }
 
         long total = windows.Sum(window => (long)window.Input.Length), done = 0;
-        batcher.Run(groups, tokens => progress?.Report(new WorkProgress(done += tokens, total, what)), cancellationToken);
+        batcher.Run(groups, tokens => progress?.Report(new WorkProgress(done += tokens, total, "text")), cancellationToken);
         return [.. branches.Select(branch => branch.LogProbabilities)];
     }
 
@@ -39,7 +39,7 @@ internal static class TextWindows
         CancellationToken cancellationToken)
     {
         IReadOnlyList<TokenWindow> windows = stream.Windows(window);
-        IReadOnlyList<double[]> logProbabilities = Score(batcher, windows, "text", progress, cancellationToken);
+        IReadOnlyList<double[]> logProbabilities = Score(batcher, windows, progress, cancellationToken);
         int documents = stream.Ids.Count > 1 ? stream.DocumentOf(stream.Ids.Count - 1) + 1 : 0;
         double[] sums = new double[documents];
         long[] tokens = new long[documents], bytes = new long[documents];

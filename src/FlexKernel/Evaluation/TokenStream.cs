@@ -42,7 +42,7 @@ internal sealed class TokenStream
     /// <summary>The document an id belongs to; the separator behind a document is its own.</summary>
     public int DocumentOf(int position) => _documentOf[position];
 
-    /// <summary>Cuts the stream: each window predicts the ids that follow its inputs, and the next begins where it ends, without context.</summary>
+    /// <summary>Cuts the stream: each window predicts the ids that follow its inputs; the next begins where it ends, without context.</summary>
     /// <param name="length">Ids predicted per window; the last may have fewer.</param>
     public IReadOnlyList<TokenWindow> Windows(int length)
     {

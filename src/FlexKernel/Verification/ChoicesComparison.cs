@@ -60,7 +60,8 @@ internal static class ChoicesComparison
             if (gap < Tie)
             {
                 comparison.Skip(string.Create(
-                    CultureInfo.InvariantCulture, $"{what}: {actual:F5}, expected {expected:F5}, but two experts are {gap:G2} apart: rounding decides"));
+                    CultureInfo.InvariantCulture,
+                    $"{what}: {actual:F5}, expected {expected:F5}, but two experts are {gap:G2} apart: rounding decides"));
                 return;
             }
         }

@@ -5,17 +5,26 @@ using FlexKernel.Text;
 
 namespace FlexKernel.Verification;
 
-/// <summary>What lm-evaluation-harness makes of texts and numbers: metrics, filters, windows, the ids of pairs (<c>exact-match.jsonl</c> and others).</summary>
+/// <summary>What lm-evaluation-harness makes of texts and numbers: metrics, filters, windows, ids (<c>exact-match.jsonl</c> and others).</summary>
 internal sealed class EvalCase(string directory) : VerificationCase(directory)
 {
     private const double Tolerance = 1e-9;
 
     // What rounding may leave where the reference states 0.
     private const double Smallest = 1e-6;
+    private const string PairsFile = "encode-pair.jsonl";
     private const string TokenizerFile = "tokenizer/dolma2-first4096.tokenizer.json";
 
     private static readonly string[] Files =
-        ["exact-match.jsonl", "extract.jsonl", "multiple-choice.jsonl", "f1.jsonl", "perplexity.jsonl", "rolling-windows.jsonl", "encode-pair.jsonl"];
+    [
+        "exact-match.jsonl",
+        "extract.jsonl",
+        "multiple-choice.jsonl",
+        "f1.jsonl",
+        "perplexity.jsonl",
+        "rolling-windows.jsonl",
+        PairsFile,
+    ];
 
     public override string Kind => "eval";
 
@@ -45,7 +54,7 @@ internal sealed class EvalCase(string directory) : VerificationCase(directory)
                 continue;
             }
 
-            if (file == "encode-pair.jsonl" && tokenizer is null)
+            if (file == PairsFile && tokenizer is null)
             {
                 comparison.Skip($"{file}: no {TokenizerFile} in the data directory");
                 continue;
@@ -194,7 +203,8 @@ internal sealed class EvalCase(string directory) : VerificationCase(directory)
         comparison.Equal<int>($"{id} continuation", pair.Continuation, Json.Ints(line.GetProperty("continuation_ids")));
     }
 
-    private static bool Is(JsonElement options, string name) => options.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.True;
+    private static bool Is(JsonElement options, string name) =>
+        options.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.True;
 
     private static PythonRegex[] Regexes(JsonElement options) =>
         options.TryGetProperty("regexes_to_ignore", out JsonElement list) && list.ValueKind == JsonValueKind.Array

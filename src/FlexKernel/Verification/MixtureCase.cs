@@ -10,7 +10,7 @@ using FlexKernel.Model;
 
 namespace FlexKernel.Verification;
 
-/// <summary>A trained mixture with reference logits, greedy texts, nats on validation sets and likelihoods of choices (<c>expected.json</c>).</summary>
+/// <summary>A trained mixture with reference logits, greedy texts, nats of texts and likelihoods of choices (<c>expected.json</c>).</summary>
 internal sealed class MixtureCase(string directory) : VerificationCase(directory)
 {
     private const string ExpectedFile = "expected.json";

@@ -4,7 +4,7 @@ using FlexKernel.Model;
 
 namespace FlexKernel.Verification;
 
-/// <summary>How close the router came to choosing another expert: the smallest difference between the last chosen and the first not chosen.</summary>
+/// <summary>How close the router came to another choice: the smallest difference between the last chosen and the first not chosen.</summary>
 /// <param name="active">Experts chosen per token.</param>
 internal sealed class RoutingGap(int active) : IForwardObserver
 {

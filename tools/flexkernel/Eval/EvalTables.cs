@@ -23,14 +23,16 @@ internal static class EvalTables
             int cut = result.Choices.Count(r => r.IsCut) + result.Answers.Count(r => r.IsCut);
             if (cut > 0)
             {
-                terminal.Note($"{SafeText.ForTerminal(result.Task.File)}: {Amounts.Of(cut, "question")} longer than the context, cut at the beginning");
+                string file = SafeText.ForTerminal(result.Task.File);
+                terminal.Note($"{file}: {Amounts.Of(cut, "question")} longer than the context, cut at the beginning");
             }
         }
     }
 
     private static Grid Texts(IEnumerable<EvalResult> results)
     {
-        Grid table = Tables.Create(["text", "documents", "tokens", "bytes", "bits per byte", "95 % interval", "per token", "per word"], numeric: [1, 2, 3, 4, 5, 6, 7]);
+        string[] headers = ["text", "documents", "tokens", "bytes", "bits per byte", "95 % interval", "per token", "per word"];
+        Grid table = Tables.Create(headers, numeric: [1, 2, 3, 4, 5, 6, 7]);
         foreach (EvalResult result in results)
         {
             TextEvaluation text = result.Text!;

@@ -54,10 +54,14 @@ internal sealed record EvalResult(EvalTask Task)
 
     /// <summary>Runs a file.</summary>
     public static EvalResult Run(
-        Evaluator evaluator, EvalTask task, TextScoring scoring, IProgress<WorkProgress> progress, CancellationToken cancellationToken) => task.Kind switch
+        Evaluator evaluator, EvalTask task, TextScoring scoring, IProgress<WorkProgress> progress, CancellationToken cancellationToken)
+    {
+        EvalResult result = new(task);
+        return task.Kind switch
         {
-            EvaluationKind.Text => new EvalResult(task) { Text = evaluator.ScoreTexts(task.Documents, scoring, progress, cancellationToken) },
-            EvaluationKind.Choice => new EvalResult(task) { Choices = evaluator.ScoreChoices(task.Choices, progress, cancellationToken) },
-            _ => new EvalResult(task) { Answers = evaluator.Answer(task.Questions, progress, cancellationToken) },
+            EvaluationKind.Text => result with { Text = evaluator.ScoreTexts(task.Documents, scoring, progress, cancellationToken) },
+            EvaluationKind.Choice => result with { Choices = evaluator.ScoreChoices(task.Choices, progress, cancellationToken) },
+            _ => result with { Answers = evaluator.Answer(task.Questions, progress, cancellationToken) },
         };
+    }
 }

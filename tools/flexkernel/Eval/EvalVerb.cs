@@ -25,16 +25,23 @@ internal sealed class EvalVerb : Verb
         "--kind", "What the files hold: text, choice or exact; recognised by default", "KIND", Kind);
 
     private readonly Option<TextScoring?> _scoring = OptionFactory.Value(
-        "--scoring", "Texts as one stream of documents in windows, or each on its own with rolling windows; stream by default", "stream|rolling", Scoring);
+        "--scoring",
+        "Texts as one stream of documents in windows, or each on its own with rolling windows; stream by default",
+        "stream|rolling",
+        Scoring);
 
     private readonly Option<int?> _window = OptionFactory.Value(
         "--window", "Tokens per window; 256 for streams, the context for rolling windows by default", "N", Parsers.Integer(1));
 
-    private readonly Option<int?> _maxWindows = OptionFactory.Value("--max-windows", "Most windows per file of texts", "N", Parsers.Integer(1));
-    private readonly Option<int?> _limit = OptionFactory.Value("--limit", "Most documents or questions per file", "N", Parsers.Integer(1));
-    private readonly Option<int?> _maxTokens = OptionFactory.Value("--max-tokens", "Most tokens of an answer; 64 by default", "N", Parsers.Integer(1));
+    private readonly Option<int?> _maxWindows = OptionFactory.Value(
+        "--max-windows", "Most windows per file of texts", "N", Parsers.Integer(1));
+    private readonly Option<int?> _limit = OptionFactory.Value(
+        "--limit", "Most documents or questions per file", "N", Parsers.Integer(1));
+    private readonly Option<int?> _maxTokens = OptionFactory.Value(
+        "--max-tokens", "Most tokens of an answer; 64 by default", "N", Parsers.Integer(1));
     private readonly Option<string?> _out = OptionFactory.Text("--out", "Write the JSON report into this file", "FILE");
-    private readonly Option<string?> _samples = OptionFactory.Text("--samples", "Write the scores of every document and question into this file, as JSON lines", "FILE");
+    private readonly Option<string?> _samples = OptionFactory.Text(
+        "--samples", "Write the scores of every document and question into this file, as JSON lines", "FILE");
     private readonly Option<bool> _json = CommonOptions.Json("One JSON object with everything");
     private readonly Option<bool> _quiet = CommonOptions.Quiet();
 
@@ -74,9 +81,14 @@ internal sealed class EvalVerb : Verb
         };
         CheckDirectory(parse.GetValue(_out));
         CheckDirectory(parse.GetValue(_samples));
-        EvalTask[] tasks = [.. parse.GetRequiredValue(_files).Select(file => EvalTask.Read(file, parse.GetValue(_kind), parse.GetValue(_limit)))];
+        int? limit = parse.GetValue(_limit);
+        EvalTask[] tasks = [.. parse.GetRequiredValue(_files).Select(file => EvalTask.Read(file, parse.GetValue(_kind), limit))];
         using LanguageModel model = await LongWork.RunAsync(
-            Terminal, $"loading {directory}", WorkUnit.Bytes, isQuiet, progress => LanguageModel.Load(directory, loading, progress, cancellationToken));
+            Terminal,
+            $"loading {directory}",
+            WorkUnit.Bytes,
+            isQuiet,
+            progress => LanguageModel.Load(directory, loading, progress, cancellationToken));
         Evaluator evaluator = new(model, options);
         TextScoring scoring = parse.GetValue(_scoring) ?? TextScoring.Stream;
         List<EvalResult> results = [];
@@ -84,10 +96,14 @@ internal sealed class EvalVerb : Verb
         {
             WorkUnit unit = task.Kind == EvaluationKind.ExactMatch ? WorkUnit.Items : WorkUnit.Tokens;
             results.Add(await LongWork.RunAsync(
-                Terminal, Path.GetFileName(task.File), unit, isQuiet, progress => EvalResult.Run(evaluator, task, scoring, progress, cancellationToken)));
+                Terminal,
+                SafeText.ForTerminal(Path.GetFileName(task.File)),
+                unit,
+                isQuiet,
+                progress => EvalResult.Run(evaluator, task, scoring, progress, cancellationToken)));
         }
 
-        EvalReport report = new(directory, options, parse.GetValue(_limit), results);
+        EvalReport report = new(directory, options, limit, results);
         Write(parse, report);
         return ExitCode.Ok;
     }

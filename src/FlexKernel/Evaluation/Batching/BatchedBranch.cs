@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Text;
 using FlexKernel.Generation;
 using FlexKernel.Sampling;
 using FlexKernel.Text;
@@ -49,11 +50,12 @@ internal sealed class ScoredBranch(TokenWindow window) : BatchedBranch
 /// <param name="usableVocabulary">Ids that may be written.</param>
 /// <param name="tokenizer">Decodes.</param>
 /// <param name="stops">Where the text ends.</param>
-internal sealed class GreedyBranch(int last, int maxTokens, int usableVocabulary, ByteLevelBpeTokenizer tokenizer, StopMatcher stops) : BatchedBranch
+internal sealed class GreedyBranch(int last, int maxTokens, int usableVocabulary, ByteLevelBpeTokenizer tokenizer, StopMatcher stops)
+    : BatchedBranch
 {
     private readonly StreamingDetokenizer _detokenizer = new(tokenizer, skipSpecial: true);
     private readonly List<int> _ids = [];
-    private readonly System.Text.StringBuilder _text = new();
+    private readonly StringBuilder _text = new();
     private readonly int[] _next = [last];
     private bool _hasEnded;
 

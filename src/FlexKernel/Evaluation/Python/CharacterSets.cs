@@ -10,7 +10,7 @@ internal sealed class CharacterSets(bool hasPairs)
     private const string Pair = "[\\uD800-\\uDBFF][\\uDC00-\\uDFFF]";
     private const string Never = "(?!)";
     private static readonly Lazy<string> WordPairs = new(() => PairsWhere(IsWord));
-    private static readonly Lazy<string> DigitPairs = new(() => PairsWhere(rune => Rune.GetUnicodeCategory(rune) == UnicodeCategory.DecimalDigitNumber));
+    private static readonly Lazy<string> DigitPairs = new(() => PairsWhere(IsDigit));
 
     /// <summary>Any code point.</summary>
     public string Any => hasPairs ? $"(?>{Pair}|[\\s\\S])" : "[\\s\\S]";
@@ -75,8 +75,9 @@ internal sealed class CharacterSets(bool hasPairs)
 
     private string OrPairs(Lazy<string> pairs) => hasPairs ? pairs.Value : "";
 
-    private static bool IsWord(Rune rune) => Rune.IsLetter(rune)
-        || Rune.GetUnicodeCategory(rune) is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber;
+    private static bool IsDigit(Rune rune) => Rune.GetUnicodeCategory(rune) == UnicodeCategory.DecimalDigitNumber;
+
+    private static bool IsWord(Rune rune) => Rune.IsLetter(rune) || Rune.IsNumber(rune);
 
     // .NET knows no categories of pairs: they are listed.
     private static string PairsWhere(Func<Rune, bool> isMember)
@@ -108,7 +109,7 @@ internal sealed class CharacterSets(bool hasPairs)
             int row = first & ~0x3FF, rowEnd = row + 0x3FF;
             int end = first == row && last >= rowEnd ? ((last + 1) & ~0x3FF) - 1 : Math.Min(last, rowEnd);
             string high = end > rowEnd ? $"[{Unit(High(first))}-{Unit(High(end))}]" : Unit(High(first));
-            output.Append(output.Length > 1 ? "|" : "").Append(high).Append('[').Append(Unit(Low(first))).Append('-').Append(Unit(Low(end))).Append(']');
+            output.Append(output.Length > 1 ? "|" : "").Append(high).Append($"[{Unit(Low(first))}-{Unit(Low(end))}]");
             first = end + 1;
         }
     }

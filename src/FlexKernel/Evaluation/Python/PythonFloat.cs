@@ -10,7 +10,7 @@ internal static class PythonFloat
     private const int SmallestPlain = -4;
     private const int LargestPlain = 16;
 
-    /// <summary><c>float(text)</c>: white space around, underscores between digits, decimal digits of any script, infinity and nan.</summary>
+    /// <summary><c>float(text)</c>: white space around, underscores between digits, digits of any script, infinity, nan.</summary>
     public static bool TryParse(string text, out double value)
     {
         value = 0;
@@ -88,7 +88,8 @@ internal static class PythonFloat
         if (exponent is < SmallestPlain or >= LargestPlain)
         {
             string fraction = digits.Length > 1 ? $".{digits[1..]}" : "";
-            return string.Create(CultureInfo.InvariantCulture, $"{digits[0]}{fraction}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}");
+            char sign = exponent < 0 ? '-' : '+';
+            return string.Create(CultureInfo.InvariantCulture, $"{digits[0]}{fraction}e{sign}{Math.Abs(exponent):00}");
         }
 
         if (exponent < 0)
@@ -114,6 +115,10 @@ internal static class PythonFloat
     }
 
     // .NET reads more forms than Python; what both read begins with a digit or a point before one.
-    private static bool IsPlain(string unsigned) =>
-        unsigned.Length > 0 && (char.IsAsciiDigit(unsigned[0]) || (unsigned[0] == '.' && unsigned.Length > 1 && char.IsAsciiDigit(unsigned[1])));
+    private static bool IsPlain(string unsigned) => unsigned switch
+    {
+        ['.', char second, ..] => char.IsAsciiDigit(second),
+        [char first, ..] => char.IsAsciiDigit(first),
+        _ => false,
+    };
 }

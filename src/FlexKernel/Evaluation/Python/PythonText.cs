@@ -6,9 +6,6 @@ namespace FlexKernel.Evaluation.Python;
 /// <summary>String operations as Python defines them, which published scores rest on; .NET's differ in a few characters.</summary>
 internal static class PythonText
 {
-    /// <summary>The 32 ASCII characters of <c>string.punctuation</c>.</summary>
-    public const string AsciiPunctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
-
     // A capital sigma at the end of a word has a small form of its own.
     private const int CapitalSigma = 0x3A3;
     private const int SmallSigma = 0x3C3;
@@ -20,6 +17,9 @@ internal static class PythonText
 
     /// <summary>Whether <c>str.isspace</c> holds; unlike .NET it counts the four information separators.</summary>
     public static bool IsWhiteSpace(char c) => char.IsWhiteSpace(c) || c is >= '\u001C' and <= '\u001F';
+
+    /// <summary>Whether a character is one of the 32 of <c>string.punctuation</c>; unlike .NET's it holds <c>$+&lt;=&gt;^`|~</c>.</summary>
+    public static bool IsAsciiPunctuation(char c) => c is > ' ' and < '\u007F' && !char.IsAsciiLetterOrDigit(c);
 
     /// <summary><c>str.strip()</c>.</summary>
     public static string Strip(string text)
