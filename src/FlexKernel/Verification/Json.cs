@@ -80,6 +80,8 @@ internal static class Json
 
     public static float[] Floats(JsonElement array) => [.. array.EnumerateArray().Select(e => e.GetSingle())];
 
+    public static string[] Strings(JsonElement array) => [.. array.EnumerateArray().Select(e => e.GetString()!)];
+
     private static JsonElement Line(string path, int number, string line)
     {
         try
@@ -91,6 +93,4 @@ internal static class Json
             throw new JsonException($"{path}, line {number}: {e.Message}", e);
         }
     }
-
-    public static string[] Strings(JsonElement array) => [.. array.EnumerateArray().Select(e => e.GetString()!)];
 }

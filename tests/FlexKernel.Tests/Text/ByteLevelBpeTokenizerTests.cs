@@ -132,6 +132,27 @@ public sealed class ByteLevelBpeTokenizerTests
         Assert.Equal(["held"], TinyTokenizer.Tokens(TinyTokenizer.Load(json), "held"));
     }
 
+    [Theory]
+    [InlineData(false, "<s>a[x]b[x]<s>", "0-14", "262 [x] [x] 262")]
+    [InlineData(false, "<s>a[x]b[x]<s>", "0-7", "262 [x]")]
+    [InlineData(false, "<s>a[x]b[x]<s>", "1-7 8-14", "[x] [x] 262")]
+    [InlineData(true, "<s>a[x]b[x]<s>", "0-14", "262 [x] [x] 262")]
+    [InlineData(true, "<s>a[x]b[x]<s>", "0-7", "262")]
+    [InlineData(true, "<s>a[x]<s>[x]b", "0-10", "262 [x] 262")]
+    public void EncodeTrusted_NormalizedAddedTokens_CountWhereTheirPlaceIsKnownAndTrusted(bool hasNormalizer, string text, string trusted, string expected)
+    {
+        JsonObject json = TinyTokenizer.Json();
+        json["added_tokens"]![1]!["normalized"] = true;
+        json["normalizer"] = hasNormalizer ? new JsonObject { ["type"] = "NFC" } : null;
+        ByteLevelBpeTokenizer tokenizer = TinyTokenizer.Load(json);
+        TextSpan[] spans = [.. trusted.Split(' ').Select(span => span.Split('-')).Select(span => new TextSpan(int.Parse(span[0], System.Globalization.CultureInfo.InvariantCulture), int.Parse(span[1], System.Globalization.CultureInfo.InvariantCulture)))];
+
+        int[] ids = tokenizer.EncodeTrusted(text, spans);
+
+        Assert.Equal(expected, string.Join(' ', ids.Where(id => id >= 262).Select(id => id == 263 ? "[x]" : $"{id}")));
+        Assert.Equal(text, tokenizer.Decode(ids));
+    }
+
     [Fact]
     public void Encode_NormalizedAddedToken_IsFoundInTheNormalizedText()
     {

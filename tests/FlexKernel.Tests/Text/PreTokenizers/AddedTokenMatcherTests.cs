@@ -61,6 +61,22 @@ public sealed class AddedTokenMatcherTests(ITestOutputHelper output)
     public void Find_NonSpecialOnly_LeavesSpecialTokensButNotWhatOverlapsThem() =>
         Assert.Equal("6-8:2", Find([Token(1, "<s>") with { IsSpecial = true }, Token(2, "s>")], "<s> <ss>", AddedTokenParsing.NonSpecial));
 
+    [Theory]
+    [InlineData(0, 9, "0-3:1;3-6:2;6-9:1")]
+    [InlineData(1, 9, "3-6:2;6-9:1")]
+    [InlineData(0, 8, "0-3:1;3-6:2")]
+    [InlineData(0, 5, "0-3:1;3-5:3")]
+    [InlineData(4, 4, "")]
+    public void Find_TrustedPart_GivesTheLongestTokensWithinIt(int start, int end, string expected)
+    {
+        AddedToken[] tokens = [Token(1, "<a>"), Token(2, "<b>"), Token(3, "<b")];
+        List<Cut> cuts = [];
+
+        new AddedTokenMatcher(tokens, [.. tokens.Select(token => token.Content)]).Find("<a><b><a>", AddedTokenParsing.All, [new TextSpan(start, end)], [], cuts);
+
+        Assert.Equal(expected, string.Join(';', cuts.Select(cut => $"{cut.Start}-{cut.End}:{cut.Id}")));
+    }
+
     private static AddedToken Token(int id, string content) => new() { Id = id, Content = content };
 
     private static string Letters(Random random, int least, int most) =>
@@ -69,7 +85,7 @@ public sealed class AddedTokenMatcherTests(ITestOutputHelper output)
     private static string Find(AddedToken[] tokens, string text, AddedTokenParsing parsing = AddedTokenParsing.All)
     {
         List<Cut> cuts = [];
-        new AddedTokenMatcher(tokens, [.. tokens.Select(token => token.Content)]).Find(text, parsing, [], cuts);
+        new AddedTokenMatcher(tokens, [.. tokens.Select(token => token.Content)]).Find(text, parsing, [new TextSpan(0, text.Length)], [], cuts);
         return string.Join(';', cuts.Select(cut => $"{cut.Start}-{cut.End}:{cut.Id}"));
     }
 
