@@ -3,10 +3,10 @@ namespace FlexKernel.Checkpoints;
 /// <summary>Takes the bytes of one tensor while a file is read, for example to pack them for the kernels.</summary>
 public interface ITensorSink
 {
-    /// <summary>Gets the bytes of every chunk but the last of a part: a positive multiple of the element size, such as those of 16 rows.</summary>
+    /// <summary>Gets the bytes of every chunk but the last of a part: whole elements, such as those of 16 rows.</summary>
     int ChunkBytes { get; }
 
-    /// <summary>Gets the only parts of the tensor to read, ascending, apart and of whole elements; null, the default, for all of it.</summary>
+    /// <summary>Gets the only parts to read, ascending, apart and of whole elements; null, the default, for all of it.</summary>
     IReadOnlyList<TensorPart>? Parts => null;
 
     /// <summary>Takes the next chunk; chunks come in order and without gaps within a part, none for a tensor without elements.</summary>

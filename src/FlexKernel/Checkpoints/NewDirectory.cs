@@ -1,7 +1,7 @@
 namespace FlexKernel.Checkpoints;
 
 /// <summary>A directory that appears under its name whole and on disk, or not at all.</summary>
-/// <remarks>Its files go to a hidden directory beside it, which <see cref="Complete"/> renames and otherwise <see cref="Dispose"/> deletes.</remarks>
+/// <remarks>Its files go to a hidden directory beside it; <see cref="Complete"/> renames that, otherwise <see cref="Dispose"/> deletes it.</remarks>
 internal sealed class NewDirectory : IDisposable
 {
     private const string ConfigFile = "config.json";
@@ -15,9 +15,11 @@ internal sealed class NewDirectory : IDisposable
     {
         _destination = destination;
         _parent = System.IO.Path.GetDirectoryName(destination)!;
-        for (string? missing = _parent; missing is not null && !Directory.Exists(missing); missing = System.IO.Path.GetDirectoryName(missing))
+        string? missing = _parent;
+        while (missing is not null && !Directory.Exists(missing))
         {
             _newParents.Add(missing);
+            missing = System.IO.Path.GetDirectoryName(missing);
         }
 
         Path = Temporary("new");

@@ -35,7 +35,7 @@ public sealed class Sharding
     }
 
     /// <summary>Divides tensors.</summary>
-    /// <exception cref="ArgumentException">As <see cref="SafetensorsLayout.Arrange"/>, or there would be too many files or empty ones.</exception>
+    /// <exception cref="ArgumentException">As <see cref="SafetensorsLayout.Arrange"/>, or files would be too many or empty.</exception>
     internal List<List<TensorSpec>> Split(List<TensorSpec> tensors)
     {
         // Arranging all of them together finds names that two files would share, and the sizes.
@@ -44,7 +44,8 @@ public sealed class Sharding
         List<Range> files = _maxBytes is { } most ? Fill(bytes, most) : Even(bytes, _files);
         return files.Count <= WeightFiles.MaxShards
             ? [.. files.Select(tensors.Take).Select(file => file.ToList())]
-            : throw new ArgumentException($"{files.Count} files exceed the {WeightFiles.MaxShards} that an index may name.", nameof(tensors));
+            : throw new ArgumentException(
+                $"{files.Count} files exceed the {WeightFiles.MaxShards} that an index may name.", nameof(tensors));
     }
 
     private static List<Range> Fill(long[] bytes, long most)

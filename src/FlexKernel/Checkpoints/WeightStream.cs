@@ -79,7 +79,7 @@ internal sealed class WeightStream(
             if (part.Begin < end || part.End <= part.Begin || part.End > tensor.ByteCount || !isWhole)
             {
                 throw new ArgumentException(
-                    $"The sink of {tensor} asks for bytes {part.Begin} to {part.End}: not whole elements behind byte {end} of {tensor.ByteCount}.");
+                    $"The sink of {tensor} asks for bytes {part.Begin} to {part.End}: not whole elements behind byte {end}.");
             }
 
             end = part.End;

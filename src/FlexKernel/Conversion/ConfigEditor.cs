@@ -28,7 +28,8 @@ internal sealed class ConfigEditor
     public bool Has(string key) => Guarded(() => _members[key] is not null);
 
     /// <summary>Gets an integer, or null when the key is absent or something else.</summary>
-    public int? Integer(string key) => Guarded(() => _members[key] is JsonValue value && value.TryGetValue(out int number) ? number : (int?)null);
+    public int? Integer(string key) =>
+        Guarded(() => _members[key] is JsonValue value && value.TryGetValue(out int number) ? number : (int?)null);
 
     /// <summary>Gets a copy of an item of a list.</summary>
     public JsonNode Item(string key, int index) => Guarded(() => _members[key]!.AsArray()[index]!.DeepClone());

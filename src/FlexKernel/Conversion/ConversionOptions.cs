@@ -20,7 +20,8 @@ public enum ExpertStorage
 /// <summary>What a conversion changes; by default nothing but the division into files.</summary>
 public sealed record ConversionOptions
 {
-    /// <summary>Gets the element type to store: F32, BF16 or F16; null, the default, keeps each tensor's own. Rounds to nearest, ties to even.</summary>
+    /// <summary>Gets the element type to store: F32, BF16 or F16; null, the default, keeps each tensor's own.</summary>
+    /// <remarks>Values are rounded to nearest, ties to even.</remarks>
     public TensorType? Type { get; init; }
 
     /// <summary>Gets the rank that low-rank experts are cut to: the first rows of A and columns of B; no limit by default.</summary>

@@ -44,7 +44,8 @@ internal sealed class ConversionPlan
         // A head beside tied embeddings is optional; one that is there is used, and kept.
         bool hasTiedHead = _layout.Description.TieEmbeddings && _source.TryGetName(_layout.Head.Slot, out _);
         IEnumerable<ExpectedTensor> outer = hasTiedHead ? _layout.OuterTensors.Append(_layout.Head) : _layout.OuterTensors;
-        return outer.Concat(Enumerable.Range(0, _layout.Description.LayerCount).SelectMany(layer => _layout.LayerTensors(layer, IsFused(layer))));
+        IEnumerable<int> layers = Enumerable.Range(0, _layout.Description.LayerCount);
+        return outer.Concat(layers.SelectMany(layer => _layout.LayerTensors(layer, IsFused(layer))));
     }
 
     private bool IsFused(int layer) => _options.ExpertStorage switch
@@ -61,7 +62,8 @@ internal sealed class ConversionPlan
         if (_options.Type is null && rows.FirstOrDefault(r => r.Tensor.Entry.Type != type) is { Count: > 0 } other)
         {
             throw new ArgumentException(
-                $"The parts of {tensor.Name} have different element types, {type.FormatName()} and {other.Tensor.Entry.Type.FormatName()}: say which to store.",
+                $"The parts of {tensor.Name} have different element types, {type.FormatName()} and"
+                + $" {other.Tensor.Entry.Type.FormatName()}: say which to store.",
                 nameof(tensor));
         }
 
@@ -74,12 +76,16 @@ internal sealed class ConversionPlan
         return slot.Role switch
         {
             TensorRole.Router => _kept.Select(expert => new StoredRows(Whole(slot), expert, 1)),
-            TensorRole.FusedGateUp => _kept.SelectMany(e => new[] { Projection(TensorRole.Gate, slot.Layer, e), Projection(TensorRole.Up, slot.Layer, e) }),
-            TensorRole.FusedDown => _kept.Select(e => Projection(TensorRole.Down, slot.Layer, e)),
-            TensorRole.Gate or TensorRole.Up or TensorRole.Down when slot.Expert >= 0 => [Projection(slot.Role, slot.Layer, _kept[slot.Expert])],
-            _ => [new StoredRows(Whole(slot.Expert < 0 ? slot : slot with { Expert = _kept[slot.Expert] }), 0, tensor.Shape.Length == 1 ? 1 : tensor.Shape[0])],
+            TensorRole.FusedGateUp => _kept.SelectMany(expert => new[] { Of(TensorRole.Gate, expert), Of(TensorRole.Up, expert) }),
+            TensorRole.FusedDown => _kept.Select(expert => Of(TensorRole.Down, expert)),
+            TensorRole.Gate or TensorRole.Up or TensorRole.Down when slot.Expert >= 0 => [Of(slot.Role, _kept[slot.Expert])],
+            _ => [new StoredRows(Whole(Stored(slot)), 0, tensor.Shape.Length == 1 ? 1 : tensor.Shape[0])],
         };
+
+        StoredRows Of(TensorRole role, int expert) => Projection(role, slot.Layer, expert);
     }
+
+    private TensorSlot Stored(TensorSlot slot) => slot.Expert < 0 ? slot : slot with { Expert = _kept[slot.Expert] };
 
     // A full expert's matrix, under its own name or as rows of a fused tensor.
     private StoredRows Projection(TensorRole role, int layer, int expert)
@@ -91,9 +97,13 @@ internal sealed class ConversionPlan
             return new StoredRows(_files[name], 0, role == TensorRole.Down ? hidden : inner);
         }
 
-        return role == TensorRole.Down
-            ? new StoredRows(Whole(new TensorSlot(TensorRole.FusedDown, layer)), expert * hidden, hidden)
-            : new StoredRows(Whole(new TensorSlot(TensorRole.FusedGateUp, layer)), expert * 2 * inner + (role == TensorRole.Up ? inner : 0), inner);
+        if (role == TensorRole.Down)
+        {
+            return new StoredRows(Whole(new TensorSlot(TensorRole.FusedDown, layer)), expert * hidden, hidden);
+        }
+
+        long first = expert * 2 * inner + (role == TensorRole.Up ? inner : 0);
+        return new StoredRows(Whole(new TensorSlot(TensorRole.FusedGateUp, layer)), first, inner);
     }
 
     private StoredTensor Whole(TensorSlot slot) => _files[_source.NameOf(slot)];

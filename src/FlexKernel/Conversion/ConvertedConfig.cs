@@ -32,7 +32,7 @@ internal sealed class ConvertedConfig
     /// <param name="file">Its name in errors.</param>
     /// <param name="source">What it says.</param>
     /// <param name="options">What is to change.</param>
-    /// <exception cref="ArgumentException">The options ask for experts or ranks that are not there, or drop a base that is needed.</exception>
+    /// <exception cref="ArgumentException">The options ask for experts or ranks that are not there, or drop a needed base.</exception>
     public static ConvertedConfig Create(byte[] content, string file, ModelDescription source, ConversionOptions options)
     {
         HeldExperts held = HeldExperts.Of(source.Mixture, options.Experts);
@@ -87,7 +87,8 @@ internal sealed class ConvertedConfig
             int expert = ExpertNames.Find(names, name);
             if (expert < 0)
             {
-                throw new ArgumentException($"Rank of unknown expert '{name}', expected one of {string.Join(", ", names.Take(64))}.", nameof(options));
+                throw new ArgumentException(
+                    $"Rank of unknown expert '{name}', expected one of {string.Join(", ", names.Take(64))}.", nameof(options));
             }
 
             if (rank < 1 || rank > mixture.Experts[expert].Rank)

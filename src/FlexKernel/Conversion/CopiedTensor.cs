@@ -10,7 +10,7 @@ namespace FlexKernel.Conversion;
 /// <param name="Count">The number of rows.</param>
 internal readonly record struct StoredRows(StoredTensor Tensor, long FirstRow, long Count);
 
-/// <summary>A tensor put together from rows of stored ones, of which it takes the first columns, in another element type if asked.</summary>
+/// <summary>A tensor put together from the first columns of rows of stored ones, in another element type if asked.</summary>
 internal sealed class CopiedTensor : ProducedTensor
 {
     private const int BlockBytes = 1 << 20;

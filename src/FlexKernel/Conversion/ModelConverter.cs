@@ -5,7 +5,7 @@ using FlexKernel.Model;
 namespace FlexKernel.Conversion;
 
 /// <summary>Writes a model directory anew: other files, element types, ranks, experts or tensor names.</summary>
-/// <remarks>Memory holds a few megabytes per thread. Where nothing is rounded or cut, the result gives the same logits bit for bit.</remarks>
+/// <remarks>Memory holds a few megabytes per thread. Where nothing is rounded or cut, the logits stay the same bit for bit.</remarks>
 public static class ModelConverter
 {
     private const string ConfigFile = "config.json";
@@ -15,7 +15,7 @@ public static class ModelConverter
 
     /// <summary>Converts a model.</summary>
     /// <param name="source">A directory with <c>config.json</c> and safetensors weights.</param>
-    /// <param name="destination">A directory to appear, whole or not at all; new or empty unless <see cref="ConversionOptions.Overwrite"/>.</param>
+    /// <param name="destination">A directory to appear whole; new or empty unless <see cref="ConversionOptions.Overwrite"/>.</param>
     /// <param name="options">What to change; by default nothing but the division into files.</param>
     /// <param name="progress">Told the bytes written.</param>
     /// <param name="cancellationToken">Stops the conversion; nothing is left behind.</param>

@@ -91,5 +91,6 @@ public static class ModelShapes
         }
     }
 
-    private sealed record Shape(string Name, int Hidden, int Inner, int Layers, int Heads, int Vocabulary, int Active, ImmutableArray<int> Ranks);
+    private sealed record Shape(
+        string Name, int Hidden, int Inner, int Layers, int Heads, int Vocabulary, int Active, ImmutableArray<int> Ranks);
 }

@@ -13,7 +13,10 @@ internal static class SmallFiles
         [".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".npz", ".npy", ".h5", ".msgpack", ".gguf", ".onnx", ".sig", ".tmp"];
 
     private static readonly string[] TokenizerFiles =
-        ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja"];
+    [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+        "chat_template.jinja",
+    ];
 
     /// <summary>True for every file of a model but weights, index and configuration.</summary>
     public static bool IsOfModel(string name) =>

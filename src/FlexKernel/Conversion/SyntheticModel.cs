@@ -9,13 +9,13 @@ namespace FlexKernel.Conversion;
 public static class SyntheticModel
 {
     /// <summary>Writes a model directory with the names, shapes and files of a real one.</summary>
-    /// <param name="destination">A directory to appear, whole or not at all; new or empty unless <see cref="SyntheticOptions.Overwrite"/>.</param>
+    /// <param name="destination">A directory to appear whole; new or empty unless <see cref="SyntheticOptions.Overwrite"/>.</param>
     /// <param name="config">Its <c>config.json</c>, UTF-8, for example of <see cref="ModelShapes"/>.</param>
     /// <param name="options">Type, files and seed.</param>
     /// <param name="progress">Told the bytes written.</param>
     /// <param name="cancellationToken">Stops the writing; nothing is left behind.</param>
     /// <returns>What was written.</returns>
-    /// <exception cref="ArgumentException">The type is none of F32, BF16 and F16, or the tokenizer has more tokens than the model.</exception>
+    /// <exception cref="ArgumentException">The type is none of F32, BF16, F16, or the tokenizer has more tokens than the model.</exception>
     /// <exception cref="ModelConfigException">The configuration is not supported.</exception>
     /// <exception cref="IOException">The destination is taken, or cannot be written.</exception>
     public static WrittenModel Write(
@@ -35,7 +35,9 @@ public static class SyntheticModel
 
         using NewDirectory directory = NewDirectory.Create(destination, options.Overwrite);
         directory.Write(ModelShapes.ConfigName, content);
-        ImmutableArray<string> others = options.TokenizerDirectory is { } tokenizer ? SmallFiles.Copy(tokenizer, directory, SmallFiles.IsOfTokenizer) : [];
+        ImmutableArray<string> others = options.TokenizerDirectory is { } tokenizer
+            ? SmallFiles.Copy(tokenizer, directory, SmallFiles.IsOfTokenizer)
+            : [];
         using WeightFilesWriter writer = WeightFilesWriter.Create(
             directory.Path, tensors.Select(t => t.Spec), options.Sharding, new Dictionary<string, string> { ["format"] = "pt" });
         TensorProduction.Run(tensors, writer, options.Threads ?? TensorProduction.DefaultThreads, progress, cancellationToken);
@@ -56,7 +58,8 @@ public static class SyntheticModel
         if (tokens > description.VocabularySize)
         {
             throw new ArgumentException(
-                $"The tokenizer has {tokens} tokens, the model {description.VocabularySize}: its vocabulary must be as large.", nameof(directory));
+                $"The tokenizer has {tokens} tokens, the model {description.VocabularySize}: its vocabulary must be as large.",
+                nameof(directory));
         }
     }
 }

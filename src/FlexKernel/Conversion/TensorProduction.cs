@@ -23,7 +23,10 @@ internal sealed class TensorProduction : IDisposable
     private ExceptionDispatchInfo? _failure;
 
     private TensorProduction(
-        IReadOnlyList<ProducedTensor> tensors, WeightFilesWriter writer, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
+        IReadOnlyList<ProducedTensor> tensors,
+        WeightFilesWriter writer,
+        IProgress<WorkProgress>? progress,
+        CancellationToken cancellationToken)
     {
         _tensors = tensors;
         _writer = writer;

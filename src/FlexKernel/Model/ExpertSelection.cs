@@ -43,7 +43,7 @@ public sealed record ExpertSelection
         return Resolve(catalogue.Names.AsSpan());
     }
 
-    /// <summary>Lists the experts of a loaded model that the router may see; experts that were left out at load are never among them.</summary>
+    /// <summary>Lists the experts of a loaded model that the router may see, none of which was left out at load.</summary>
     /// <param name="mixture">The loaded mixture.</param>
     /// <returns>Ascending indices.</returns>
     /// <exception cref="ArgumentException">A name is unknown, an allowed expert was left out at load, or no expert is left.</exception>
@@ -56,7 +56,8 @@ public sealed record ExpertSelection
         {
             string loaded = string.Join(", ", mixture.Experts.Where(e => e.IsAvailable).Select(e => e.Name).Take(64));
             throw new ArgumentException(
-                $"The selection allows experts that the model was loaded without: {string.Join(", ", absent.Take(8))}. Loaded: {loaded}.", nameof(mixture));
+                $"The selection allows experts that the model was loaded without: {string.Join(", ", absent.Take(8))}. Loaded: {loaded}.",
+                nameof(mixture));
         }
 
         int[] available = [.. indices.Where(i => mixture.Experts[i].IsAvailable)];

@@ -22,7 +22,7 @@ internal sealed class HeldExperts
     /// <summary>Resolves a selection.</summary>
     /// <param name="mixture">The stored mixture; null for a dense model, which has nothing to select.</param>
     /// <param name="selection">The selection.</param>
-    /// <exception cref="ArgumentException">A name is unknown, no expert is left, or an excluded expert is the base of one that stays.</exception>
+    /// <exception cref="ArgumentException">A name is unknown, no expert is left, or a kept one stands on an excluded one.</exception>
     public static HeldExperts Of(MixtureDescription? mixture, ExpertSelection selection)
     {
         if (mixture is null)
@@ -68,9 +68,10 @@ internal sealed class HeldExperts
     private ArgumentException IsNeeded(int expert)
     {
         ImmutableArray<ExpertDescription> experts = _mixture!.Experts;
-        string dependants = string.Join(", ", experts.Where(e => _available[e.Index] && StandsOn(e)).Select(e => $"'{e.Name}'").Take(8));
+        IEnumerable<ExpertDescription> dependants = experts.Where(e => _available[e.Index] && StandsOn(e));
+        string names = string.Join(", ", dependants.Select(e => $"'{e.Name}'").Take(8));
         return new ArgumentException(
-            $"Expert '{experts[expert].Name}' cannot be left out: {dependants}, kept, need it as their base. Keep it, or leave them out as well.");
+            $"Expert '{experts[expert].Name}' cannot be left out: {names}, kept, need it as their base. Keep it, or leave them out too.");
 
         bool StandsOn(ExpertDescription e) => !e.IsFull && (e.Base == expert || StandsOn(experts[e.Base]));
     }

@@ -66,8 +66,12 @@ public sealed class ModelLoader
         TensorShape[] present = TensorShape.Of(files);
         TensorMap map = new TensorLayout(_stored).Resolve(present, directory);
         CheckMemory(files, map, directory);
-        CheckpointReadOptions reading = new() { RejectNonFinite = _options.RejectNonFinite, ComputeSha256 = _options.ComputeSha256 && _held.IsAll };
-        files.Load(entry => map.Slots.TryGetValue(entry.Name, out TensorSlot slot) && IsHeld(slot) ? Sink(entry, slot) : null, reading, progress, cancellationToken);
+        CheckpointReadOptions reading = new()
+        {
+            RejectNonFinite = _options.RejectNonFinite,
+            ComputeSha256 = _options.ComputeSha256 && _held.IsAll,
+        };
+        files.Load(Choose, reading, progress, cancellationToken);
         foreach (SafetensorsFile file in files.Files)
         {
             if (file.Sha256 is { } digest)
@@ -75,6 +79,9 @@ public sealed class ModelLoader
                 _digests[Path.GetFileName(file.Path)] = digest;
             }
         }
+
+        ITensorSink? Choose(TensorEntry entry) =>
+            map.Slots.TryGetValue(entry.Name, out TensorSlot slot) && IsHeld(slot) ? Sink(entry, slot) : null;
     }
 
     private void CheckMemory(WeightFiles files, TensorMap map, string directory)
@@ -85,8 +92,8 @@ public sealed class ModelLoader
             if (map.Slots.TryGetValue(tensor.Entry.Name, out TensorSlot slot) && IsHeld(slot))
             {
                 bool isFused = slot.Role is TensorRole.FusedGateUp or TensorRole.FusedDown;
-                long elements = isFused ? tensor.Entry.ElementCount / _stored.Mixture!.Count * Experts(_held.IsHeld).Length : tensor.Entry.ElementCount;
-                needed += (ulong)elements * (ulong)Format(Stored(tensor.Entry)).Size();
+                int experts = isFused ? _stored.Mixture!.Count : 1, held = isFused ? Experts(_held.IsHeld).Length : 1;
+                needed += (ulong)(tensor.Entry.ElementCount / experts * held) * (ulong)Format(Stored(tensor.Entry)).Size();
             }
         }
 

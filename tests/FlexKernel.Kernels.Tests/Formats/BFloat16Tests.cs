@@ -74,7 +74,8 @@ public sealed class BFloat16Tests
     public void Spans_AnyLength_EqualSingleValues(int length)
     {
         Random random = new(length);
-        float[] values = [.. Enumerable.Range(0, length).Select(_ => BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue)))];
+        int[] bits = [.. Enumerable.Range(0, length).Select(_ => random.Next(int.MinValue, int.MaxValue))];
+        float[] values = [.. bits.Select(BitConverter.Int32BitsToSingle)];
         if (length > 4)
         {
             (values[0], values[1], values[2]) = (float.NaN, float.NegativeInfinity, float.MaxValue);

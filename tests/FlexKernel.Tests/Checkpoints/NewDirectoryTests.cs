@@ -41,10 +41,16 @@ public sealed class NewDirectoryTests
         Directory.CreateDirectory(parent["full"]);
         File.WriteAllText(parent["full/x"], "");
 
-        Assert.Contains("--force", Assert.Throws<IOException>(() => NewDirectory.Create(parent["full"], replace: false)).Message, StringComparison.Ordinal);
-        Assert.Contains("config.json", Assert.Throws<IOException>(() => NewDirectory.Create(parent["full"], replace: true)).Message, StringComparison.Ordinal);
-        Assert.Contains("a file", Assert.Throws<IOException>(() => NewDirectory.Create(parent["full/x"], replace: true)).Message, StringComparison.Ordinal);
+        AssertRefused("full", false, "--force");
+        AssertRefused("full", true, "config.json");
+        AssertRefused("full/x", true, "a file");
         Assert.Equal(["full"], parent.Names);
+
+        void AssertRefused(string name, bool replace, string message)
+        {
+            IOException error = Assert.Throws<IOException>(() => NewDirectory.Create(parent[name], replace));
+            Assert.Contains(message, error.Message, StringComparison.Ordinal);
+        }
     }
 
     [Theory]

@@ -9,6 +9,8 @@ public sealed class TensorPartTests
 {
     private static readonly byte[] Content = [.. Enumerable.Range(0, 40_000).Select(i => (byte)(i * 7 + i / 256))];
 
+    private static TensorSpec Whole => new("t", TensorType.U16, 20_000);
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -48,9 +50,10 @@ public sealed class TensorPartTests
     public async Task Write_AnyOrderAndThreads_GivesTheWholeTensor()
     {
         using TemporaryDirectory directory = new();
-        using (SafetensorsWriter writer = SafetensorsWriter.Create(directory["a.safetensors"], [new TensorSpec("t", TensorType.U16, 20_000)]))
+        using (SafetensorsWriter writer = SafetensorsWriter.Create(directory["a.safetensors"], [Whole]))
         {
-            Task[] writing = [.. Enumerable.Range(0, 40).Reverse().Select(i => Task.Run(() => writer.Write("t", i * 1000, Content.AsSpan(i * 1000, 1000))))];
+            IEnumerable<int> offsets = Enumerable.Range(0, 40).Reverse().Select(i => i * 1000);
+            Task[] writing = [.. offsets.Select(offset => Task.Run(() => writer.Write("t", offset, Content.AsSpan(offset, 1000))))];
             await Task.WhenAll(writing);
             writer.Complete();
         }
@@ -74,7 +77,7 @@ public sealed class TensorPartTests
 
     private static void Write(string path)
     {
-        using SafetensorsWriter writer = SafetensorsWriter.Create(path, [new TensorSpec("t", TensorType.U16, 20_000)]);
+        using SafetensorsWriter writer = SafetensorsWriter.Create(path, [Whole]);
         writer.Append("t", Content);
         writer.Complete();
     }

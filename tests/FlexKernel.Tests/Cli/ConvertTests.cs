@@ -23,7 +23,8 @@ public sealed class ConvertTests
 
         Assert.Equal((ExitCode.Ok, ""), (merged.ExitCode, merged.Out));
         Assert.Contains("147 tensors, 26.4 MB in 4 files", merged.Error, StringComparison.Ordinal);
-        Assert.Contains("copied README.md, generation_config.json, tokenizer.json, tokenizer_config.json", merged.Error, StringComparison.Ordinal);
+        Assert.Contains(
+            "copied README.md, generation_config.json, tokenizer.json, tokenizer_config.json", merged.Error, StringComparison.Ordinal);
         Assert.Equal(whole, sharded);
     }
 
@@ -33,10 +34,11 @@ public sealed class ConvertTests
         using TemporaryDirectory directory = new();
 
         CliRun converted = await CliRun.Of("convert", Models, directory["part"], "--exclude", "legal,medical", "--json");
-        CliRun part = await Generate(directory["part"]), excluded = await Generate(Models, "--exclude", "legal,medical"), whole = await Generate(Models);
+        CliRun part = await Generate(directory["part"]), whole = await Generate(Models);
+        CliRun excluded = await Generate(Models, "--exclude", "legal,medical");
 
         JsonElement report = Assert.Single(converted.Json);
-        Assert.Equal((4, 99, 1), (report.GetProperty("experts").GetInt32(), report.GetProperty("tensors").GetInt32(), report.GetProperty("files").GetInt32()));
+        Assert.Equal([4, 99, 1], new List<string> { "experts", "tensors", "files" }.Select(key => report.GetProperty(key).GetInt32()));
         Assert.Equal("", converted.Error);
         Assert.Equal(excluded, part);
         Assert.NotEqual(whole.Out, part.Out);
@@ -46,7 +48,8 @@ public sealed class ConvertTests
     public async Task Convert_AllOptions_AreHonoured()
     {
         using TemporaryDirectory directory = new();
-        string[] options = ["--type", "f16", "--max-rank", "16", "--rank", "danish=4", "--allow", "public,danish,legal", "--experts", "split"];
+        string[] options =
+            ["--type", "f16", "--max-rank", "16", "--rank", "danish=4", "--allow", "public,danish,legal", "--experts", "split"];
 
         CliRun run = await CliRun.Of(["convert", Models, directory["x"], "--shard-size", "5MB", "--quiet", .. options]);
         JsonElement report = Assert.Single((await CliRun.Of("inspect", directory["x"], "--json")).Json);
@@ -75,7 +78,8 @@ public sealed class ConvertTests
     {
         using TemporaryDirectory directory = new();
 
-        CliRun made = await CliRun.Of("synth", directory["t"], "--shape", "tiny", "--vocab", "8192", "--tokenizer", Models, "--shards", "3", "--seed", "-5");
+        CliRun made = await CliRun.Of(
+            "synth", directory["t"], "--shape", "tiny", "--vocab", "8192", "--tokenizer", Models, "--shards", "3", "--seed", "-5");
         CliRun text = await Generate(directory["t"]);
 
         Assert.Equal((ExitCode.Ok, ""), (made.ExitCode, made.Out));
@@ -90,13 +94,15 @@ public sealed class ConvertTests
         using TemporaryDirectory directory = new();
 
         CliRun made = await CliRun.Of(
-            "synth", directory["t"], "--config", Path.Combine(Models, "config.json"), "--layers", "1", "--hidden", "128", "--intermediate", "40", "--heads", "8",
-            "--experts", "3", "--ranks", "0,4,0", "--k", "1", "--vocab", "600", "--type", "f32", "--shard-size", "100kB", "--json");
+            "synth", directory["t"], "--config", Path.Combine(Models, "config.json"),
+            "--layers", "1", "--hidden", "128", "--intermediate", "40", "--heads", "8", "--experts", "3",
+            "--ranks", "0,4,0", "--k", "1", "--vocab", "600", "--type", "f32", "--shard-size", "100kB", "--json");
         JsonElement report = Assert.Single((await CliRun.Of("inspect", directory["t"], "--json")).Json);
 
         Assert.Equal(3, Assert.Single(made.Json).GetProperty("experts").GetInt32());
         JsonElement architecture = report.GetProperty("architecture");
-        string[] keys = ["num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "vocab_size", "num_experts_per_tok"];
+        string[] keys =
+            ["num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "vocab_size", "num_experts_per_tok"];
         Assert.Equal([1, 128, 40, 8, 600, 1], keys.Select(key => architecture.GetProperty(key).GetInt32()));
         Assert.Equal([0, 4, 0], report.GetProperty("experts").EnumerateArray().Select(Rank));
     }
@@ -136,6 +142,6 @@ public sealed class ConvertTests
 
     private static int Rank(JsonElement expert) => expert.TryGetProperty("rank", out JsonElement rank) ? rank.GetInt32() : 0;
 
-    private static Task<CliRun> Generate(string model, params string[] options) =>
-        CliRun.Of(["generate", "--model", model, "--threads", "1", "--prompt", Prompt, "--greedy", "--max-tokens", "20", "--quiet", .. options]);
+    private static Task<CliRun> Generate(string model, params string[] options) => CliRun.Of(
+        ["generate", "--model", model, "--threads", "1", "--prompt", Prompt, "--greedy", "--max-tokens", "20", "--quiet", .. options]);
 }

@@ -17,7 +17,8 @@ public sealed class ModelConverterTests
     public static TheoryData<string> Models =>
     [
         "flexmore-bf16", "flexmore-chained", "flexmore-f16", "flexmore-mixed", "flexmore-overrank", "flexolmo-e3-gqa", "flexolmo-e7-allk",
-        "flexolmo-headdim-fused", "flexolmo-headdim-fused/fused", "flexolmo-subsets", "llama-bias", "llama-rope", "mixtral", "olmo2", "olmoe",
+        "flexolmo-headdim-fused", "flexolmo-headdim-fused/fused", "flexolmo-subsets", "llama-bias", "llama-rope", "mixtral", "olmo2",
+        "olmoe",
     ];
 
     [Theory]
@@ -29,8 +30,10 @@ public sealed class ModelConverterTests
         float[] expected = Logits(source);
 
         WrittenModel one = Convert(source, directory["one"], new ConversionOptions { Sharding = Sharding.Files(1) });
-        WrittenModel many = Convert(directory["one"], directory["many"], new ConversionOptions { Sharding = Sharding.Files(7), Threads = 3 });
-        Convert(directory["many"], directory["wide"], new ConversionOptions { Type = TensorType.F32, Sharding = Sharding.MaxBytes(50_000) });
+        ConversionOptions seven = new() { Sharding = Sharding.Files(7), Threads = 3 };
+        WrittenModel many = Convert(directory["one"], directory["many"], seven);
+        ConversionOptions small = new() { Type = TensorType.F32, Sharding = Sharding.MaxBytes(50_000) };
+        Convert(directory["many"], directory["wide"], small);
 
         Assert.Equal((1, 7), (one.FileCount, many.FileCount));
         Assert.Equal(expected, Logits(directory["one"]));
@@ -50,7 +53,7 @@ public sealed class ModelConverterTests
         Convert(directory["one"], directory["five"], new ConversionOptions { Sharding = Sharding.Files(5), Threads = 4 });
         Convert(directory["five"], directory["again"], new ConversionOptions { Sharding = Sharding.Files(1), Threads = 2 });
 
-        Assert.Equal(TestData.Bytes(Path.Combine(directory["one"], "model.safetensors")), TestData.Bytes(Path.Combine(directory["again"], "model.safetensors")));
+        Assert.Equal(TestData.Bytes(directory["one/model.safetensors"]), TestData.Bytes(directory["again/model.safetensors"]));
     }
 
     [Fact]
@@ -163,8 +166,8 @@ public sealed class ModelConverterTests
     {
         using TemporaryDirectory directory = new();
 
-        WrittenModel written = Convert(
-            TestData.Repository("models"), directory["cut"], new ConversionOptions { Ranks = ImmutableDictionary<string, int>.Empty.Add("danish", 5) });
+        ConversionOptions options = new() { Ranks = ImmutableDictionary<string, int>.Empty.Add("danish", 5) };
+        WrittenModel written = Convert(TestData.Repository("models"), directory["cut"], options);
 
         Assert.Equal([0, 0, 0, 32, 5, 32], written.Description.Mixture!.Experts.Select(e => e.Rank));
         using WeightFiles before = WeightFiles.Open(TestData.Repository("models")), after = WeightFiles.Open(directory["cut"]);
@@ -237,7 +240,8 @@ public sealed class ModelConverterTests
         using TemporaryDirectory directory = new();
         ExpertSelection selection = new() { Allowed = Set("danish", "public", "medical") };
 
-        WrittenModel written = Convert(source, directory["part"], new ConversionOptions { Experts = selection, MaxRank = 48, Type = TensorType.F32 });
+        ConversionOptions options = new() { Experts = selection, MaxRank = 48, Type = TensorType.F32 };
+        WrittenModel written = Convert(source, directory["part"], options);
 
         JsonObject expected = JsonNode.Parse(File.ReadAllText(Path.Combine(source, "config.json")))!.AsObject();
         expected["num_experts"] = 3;
@@ -248,7 +252,8 @@ public sealed class ModelConverterTests
         expected["torch_dtype"] = "float32";
         Assert.True(JsonNode.DeepEquals(expected, JsonNode.Parse(File.ReadAllText(Path.Combine(directory["part"], "config.json")))));
         Assert.Equal(["README.md", "generation_config.json", "tokenizer.json", "tokenizer_config.json"], written.OtherFiles);
-        Assert.All(written.OtherFiles, file => Assert.Equal(TestData.Bytes(Path.Combine(source, file)), TestData.Bytes(Path.Combine(directory["part"], file))));
+        Assert.All(
+            written.OtherFiles, file => Assert.Equal(TestData.Bytes(Path.Combine(source, file)), TestData.Bytes(directory[$"part/{file}"])));
     }
 
     [Fact]
@@ -340,7 +345,7 @@ public sealed class ModelConverterTests
     private static void AssertSameTensors(string expected, string found)
     {
         using WeightFiles a = WeightFiles.Open(expected), b = WeightFiles.Open(found);
-        Assert.Equal(a.Tensors.Select(t => t.Entry.Name).Order(StringComparer.Ordinal), b.Tensors.Select(t => t.Entry.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(a.Tensors.Select(t => t.Entry.Name).ToHashSet(), b.Tensors.Select(t => t.Entry.Name).ToHashSet());
         foreach (StoredTensor tensor in a.Tensors)
         {
             Assert.Equal(tensor.Entry.Shape, b[tensor.Entry.Name].Entry.Shape);

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using FlexKernel.Checkpoints;
 using FlexKernel.Conversion;
+using FlexKernel.Kernels;
 using FlexKernel.Model;
 using FlexKernel.Tests.Model;
 using Xunit;
@@ -26,7 +27,7 @@ public sealed class SyntheticModelTests
         {
             string name = tensor.Entry.Name;
             Assert.Equal(tensor.ReadBytes(), many[name].ReadBytes());
-            Assert.Equal(tensor.ReadSingles(), wide[name].ReadSingles().Select(v => Kernels.BFloat16.ToSingle(Kernels.BFloat16.FromSingle(v))));
+            Assert.Equal(tensor.ReadSingles(), wide[name].ReadSingles().Select(v => BFloat16.ToSingle(BFloat16.FromSingle(v))));
             Assert.Equal(name.Contains("norm", StringComparison.Ordinal), tensor.ReadBytes().SequenceEqual(other[name].ReadBytes()));
         }
     }

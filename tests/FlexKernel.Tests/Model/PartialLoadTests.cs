@@ -114,7 +114,8 @@ public sealed class PartialLoadTests
         using ModelWeights part = ModelLoader.Load(files, stored, directory.Path, options, null, TestContext.Current.CancellationToken);
 
         Assert.NotEmpty(reads);
-        Assert.DoesNotContain(reads, read => forbidden.Any(f => f.Tensor == read.Tensor && f.Part.Begin < read.Part.End && read.Part.Begin < f.Part.End));
+        Assert.DoesNotContain(reads, read => forbidden.Any(
+            f => f.Tensor == read.Tensor && f.Part.Begin < read.Part.End && read.Part.Begin < f.Part.End));
         Assert.Equal(files.TensorBytes - forbidden.Sum(f => f.Part.End - f.Part.Begin), reads.Sum(r => r.Part.End - r.Part.Begin));
         using ModelWeights clean = ModelLoader.Load(source);
         Assert.Equal(OneSequence.Logits(clean, Tokens, options.Experts), OneSequence.Logits(part, Tokens));
@@ -130,7 +131,8 @@ public sealed class PartialLoadTests
     {
         LoadOptions options = new() { Experts = new ExpertSelection { Excluded = excluded.Split(',').ToFrozenSet() } };
 
-        ArgumentException error = Assert.Throws<ArgumentException>(() => ModelLoader.Load(TestData.Fixture("models/flexolmo-subsets"), options));
+        ArgumentException error = Assert.Throws<ArgumentException>(
+            () => ModelLoader.Load(TestData.Fixture("models/flexolmo-subsets"), options));
 
         Assert.Contains(message, error.Message, StringComparison.Ordinal);
     }
@@ -175,10 +177,11 @@ public sealed class PartialLoadTests
             {
                 bool own = tensor.Entry.Name.Contains($".experts.{expert}.", StringComparison.Ordinal);
                 bool row = tensor.Entry.Name.EndsWith("mlp.gate.weight", StringComparison.Ordinal) || tensor.Entry.Shape.Length == 3;
-                long bytes = row ? tensor.Entry.ByteCount / tensor.Entry.Shape[0] : tensor.Entry.ByteCount, begin = row ? expert * bytes : 0;
+                long bytes = row ? tensor.Entry.ByteCount / tensor.Entry.Shape[0] : tensor.Entry.ByteCount;
+                long begin = row ? expert * bytes : 0, position = tensor.File.DataStart + tensor.Entry.Begin + begin;
                 if (own || row)
                 {
-                    parts.Add((tensor.Entry.Name, new TensorPart(begin, begin + bytes), tensor.File.DataStart + tensor.Entry.Begin + begin));
+                    parts.Add((tensor.Entry.Name, new TensorPart(begin, begin + bytes), position));
                 }
             }
         }

@@ -26,7 +26,7 @@ internal sealed class ConvertVerb : Verb
     private readonly SelectionOptions _selection;
 
     private readonly Option<ExpertStorage?> _storage = OptionFactory.Value(
-        "--experts", "Store experts under names of their own (split) or in two tensors per layer (fused); by default as they are", "HOW", Storage);
+        "--experts", "Store experts under names of their own (split) or in two tensors per layer (fused)", "HOW", Storage);
 
     private readonly OutputModelOptions _output;
 

@@ -61,7 +61,7 @@ internal sealed class EmbedVerb : Verb
             Experts = _experts.Selection(parse),
             ActiveExperts = _experts.ActiveExperts(parse),
         };
-        LanguageModelOptions loading = _model.Read(parse);
+        LanguageModelOptions loading = _model.Read(parse, _experts.Selection(parse));
         string directory = _model.Directory(parse);
         Check(parse, ModelConfigReader.Read(Path.Combine(directory, "config.json")), options);
         string[] texts = await _source.ReadAsync(parse, Terminal, cancellationToken);

@@ -78,8 +78,9 @@ internal sealed class OutputModelOptions
         else if (!IsQuiet(parse))
         {
             string others = model.OtherFiles.IsEmpty ? "" : $"; copied {string.Join(", ", model.OtherFiles)}";
+            string amounts = $"{Amounts.Of(model.TensorCount, "tensor")}, {Amounts.Bytes(model.TensorBytes)}";
             terminal.Note(
-                $"wrote {destination}: {Amounts.Of(model.TensorCount, "tensor")}, {Amounts.Bytes(model.TensorBytes)} in {Amounts.Of(model.FileCount, "file")}"
+                $"wrote {destination}: {amounts} in {Amounts.Of(model.FileCount, "file")}"
                 + $" at {Amounts.Bytes(model.TensorBytes / Math.Max(seconds, 1e-3))}/s{others}");
         }
     }

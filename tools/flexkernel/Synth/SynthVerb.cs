@@ -55,7 +55,7 @@ internal sealed class SynthVerb : Verb
     public override IReadOnlyList<Example> Examples { get; } =
     [
         new("/tmp/tiny --shape tiny --vocab 8192 --tokenizer models", "a small random model that runs"),
-        new("/tmp/wide --shape flexmore-7x7b --layers 2 --ranks 0,16,256 --k 2", "two layers of a large one, with ranks of its own"),
+        new("/tmp/small --shape flexmore-7x7b --layers 2 --hidden 512 --vocab 4096 --ranks 0,16,256", "a large one made small"),
         new("/tmp/like --config models/config.json --type f32 --shards 3", "the sizes of another model"),
     ];
 
