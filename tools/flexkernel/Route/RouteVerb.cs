@@ -46,7 +46,7 @@ internal sealed class RouteVerb : Verb
 
     protected override async Task<int> RunAsync(ParseResult parse, CancellationToken cancellationToken)
     {
-        LanguageModelOptions loading = _model.Read(parse);
+        LanguageModelOptions loading = _model.Read(parse, _experts.Selection(parse));
         string directory = _model.Directory(parse);
         ModelDescription description = ModelConfigReader.Read(Path.Combine(directory, "config.json"));
         GenerationOptions? writing = Read(parse);
