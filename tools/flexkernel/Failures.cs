@@ -1,6 +1,7 @@
 using System.Text.Json;
 using FlexKernel.Chat;
 using FlexKernel.Caching;
+using FlexKernel.Chat;
 using FlexKernel.Checkpoints;
 using FlexKernel.Distribution;
 using FlexKernel.Evaluation;
@@ -45,6 +46,7 @@ internal static class Failures
         OperationCanceledException => ExitCode.Interrupted,
         EvaluationException => ExitCode.Failed,
         JsonException or KvCacheFullException or SamplingException => ExitCode.Failed,
+        ChatTemplateException => ExitCode.Failed,
         ArgumentException or PlatformNotSupportedException => ExitCode.Usage,
         CheckpointException or ModelConfigException or TensorLayoutException or TokenizerException or ChatTemplateException => ExitCode.NotLoaded,
         PullException { Error: PullError.AddressInvalid } => ExitCode.Usage,

@@ -53,7 +53,8 @@ public sealed class ChatTemplate
     /// <exception cref="ArgumentException">There is none of that name.</exception>
     public static ChatTemplate BuiltIn(string name) => BuiltIns.TryGetValue(name, out ChatTemplate? template)
         ? template
-        : throw new ArgumentException($"There is no chat template {CheckpointException.Quote(name)}; there are {string.Join(", ", BuiltIns.Keys)}.", nameof(name));
+        : throw new ArgumentException(
+            $"There is no chat template {CheckpointException.Quote(name)}; there are {string.Join(", ", BuiltIns.Keys)}.", nameof(name));
 
     /// <summary>Parses a template.</summary>
     /// <param name="source">The template, at most <see cref="MaxSourceBytes"/>.</param>

@@ -5,7 +5,9 @@ namespace FlexKernel.Chat;
 /// <summary>What a chat template is rendered with. Text of all JSON values is text of users: control tokens in it do not count.</summary>
 public sealed record ChatTemplateInput
 {
-    /// <summary>Gets the messages: objects with <c>role</c>, <c>content</c> and whatever else the template reads; members that are null do not count.</summary>
+    /// <summary>
+    /// Gets the messages: objects with <c>role</c>, <c>content</c> and whatever else the template reads; members that are null do not count.
+    /// </summary>
     public required JsonArray Messages { get; init; }
 
     /// <summary>Gets the tools, in the form the template expects; null for none.</summary>
@@ -14,16 +16,22 @@ public sealed record ChatTemplateInput
     /// <summary>Gets the documents, in the form the template expects; null for none.</summary>
     public JsonArray? Documents { get; init; }
 
-    /// <summary>Gets a value indicating whether the text ends with the beginning of an answer; has no effect with <see cref="ContinueFinalMessage"/>.</summary>
+    /// <summary>
+    /// Gets a value indicating whether the text ends with the beginning of an answer; has no effect with <see cref="ContinueFinalMessage"/>.
+    /// </summary>
     public bool AddGenerationPrompt { get; init; } = true;
 
-    /// <summary>Gets a value indicating whether the text ends right after the content of the last message, which the model goes on with.</summary>
+    /// <summary>
+    /// Gets a value indicating whether the text ends right after the content of the last message, which the model goes on with.
+    /// </summary>
     public bool ContinueFinalMessage { get; init; }
 
     /// <summary>Gets more variables; they cannot replace messages, tools, documents or the generation prompt.</summary>
     public JsonObject? Variables { get; init; }
 
-    /// <summary>Gets the special tokens by the names templates know: <c>bos_token</c>, <c>eos_token</c>, and so on. They count as control tokens.</summary>
+    /// <summary>
+    /// Gets the special tokens by the names templates know: <c>bos_token</c>, <c>eos_token</c>, and so on. They count as control tokens.
+    /// </summary>
     public IReadOnlyDictionary<string, string>? SpecialTokens { get; init; }
 
     /// <summary>Gets the clock that tells templates the date, in its own time zone, and that <see cref="Deadline"/> is measured with.</summary>

@@ -41,6 +41,12 @@ internal sealed record Arguments(IReadOnlyList<Value> Positional, IReadOnlyList<
         return missing < 0 ? bound : throw JinjaException.Runtime($"{function}() lacks the argument '{parameters[missing]}'");
     }
 
+    /// <summary>Puts the arguments into the order of the parameters, which cannot be named.</summary>
+    /// <inheritdoc cref="Bind"/>
+    public Value?[] BindPositional(string function, int required, IReadOnlyList<string> parameters) => Named.Count == 0
+        ? Bind(function, required, parameters)
+        : throw JinjaException.Runtime($"{function}() takes no keyword arguments");
+
     /// <summary>A whole number, or a default where none is given.</summary>
     public static int Int(Value? value, int otherwise) => value is null ? otherwise : Int(value);
 

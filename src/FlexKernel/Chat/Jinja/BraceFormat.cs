@@ -5,7 +5,7 @@ namespace FlexKernel.Chat.Jinja;
 /// <summary>Python's <c>str.format</c>; fields reach only what templates reach.</summary>
 internal sealed class BraceFormat
 {
-    private const int MaxNesting = 2;
+    private const int MaxNesting = 3;
 
     private readonly TextValue _format;
     private readonly IReadOnlyList<Value> _positional;
@@ -124,15 +124,18 @@ internal sealed class BraceFormat
         for (int i = end; i < units.Length;)
         {
             bool isIndex = units[i] == '[';
-            int stop = isIndex ? units.IndexOf(']', i) : units.AsSpan(i + 1).IndexOfAny('.', '[') is int next and >= 0 ? i + 1 + next : units.Length;
+            int next = isIndex ? units.IndexOf(']', i) : units.AsSpan(i + 1).IndexOfAny('.', '[') + i + 1;
+            int stop = isIndex || next > i ? next : units.Length;
             if (stop <= i + 1)
             {
                 throw JinjaException.Runtime("a format field has an empty or open part");
             }
 
             TextValue key = path.Slice(i + 1, stop, _machine.Meter);
-            value = !isIndex ? Members.Attribute(value, key.Text, _machine)
-                : Members.Item(value, int.TryParse(key.Text, NumberStyles.None, CultureInfo.InvariantCulture, out int index) ? IntValue.Of(index) : key, _machine);
+            bool isPlace = int.TryParse(key.Text, NumberStyles.None, CultureInfo.InvariantCulture, out int place);
+            value = isIndex
+                ? Members.Item(value, isPlace ? IntValue.Of(place) : key, _machine)
+                : Members.Attribute(value, key.Text, _machine);
             i = isIndex ? stop + 1 : stop;
         }
 
@@ -154,6 +157,8 @@ internal sealed class BraceFormat
 
         _isNumbered = isNumber;
         place = isNumber ? place : _next++;
-        return place < _positional.Count ? _positional[place] : throw JinjaException.Runtime("Replacement index out of range for positional args tuple");
+        return place < _positional.Count
+            ? _positional[place]
+            : throw JinjaException.Runtime($"the format has no positional argument {place}");
     }
 }

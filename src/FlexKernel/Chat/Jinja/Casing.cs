@@ -9,6 +9,8 @@ internal static class Casing
     private const char FinalSigma = '\u03C2';
     private const int CapitalSigma = 0x3A3;
     private const int CapitalDottedI = 0x130;
+    private const int DotlessI = 0x131;
+    private const int LongS = 0x17F;
 
     // A character and its upper case, where that has several; the Greek block from U+1F80 to U+1FAF is computed.
     private const string ManyUpper =
@@ -32,7 +34,7 @@ internal static class Casing
 
     /// <summary>Case-insensitive form.</summary>
     public static TextValue Fold(TextValue text, Meter meter) =>
-        Map(text, meter, (rune, _, _) => string.Concat(Upper(rune).EnumerateRunes().Select(upper => Lower(upper, "", 0))));
+        Map(text, meter, (rune, _, _) => EachLower(string.Concat(EachLower(rune.ToString()).EnumerateRunes().Select(Upper))));
 
     /// <summary>The first character in title case, the others in lower case.</summary>
     public static TextValue Capitalize(TextValue text, Meter meter) =>
@@ -57,6 +59,8 @@ internal static class Casing
 
     private static TextValue Map(TextValue text, Meter meter, Func<Rune, string, int, string> map)
     {
+        // A character at a time costs several times what copying it does.
+        meter.Charge(4L * text.Text.Length);
         TextBuilder mapped = new(meter);
         foreach ((int start, int end, Origin origin) in text.Parts(0, text.Text.Length))
         {
@@ -74,6 +78,8 @@ internal static class Casing
         return mapped.ToText().AsMarkup(text.IsMarkup);
     }
 
+    private static string EachLower(string text) => string.Concat(text.EnumerateRunes().Select(rune => Lower(rune, "", 0)));
+
     private static string Upper(Rune rune)
     {
         if (rune.Value is >= 0x1F80 and <= 0x1FAF)
@@ -82,7 +88,13 @@ internal static class Casing
             return (char)(0x1F08 + (row == 0 ? 0 : row == 1 ? 0x20 : 0x60) + (rune.Value & 7)) + "\u0399";
         }
 
-        return UpperOf.TryGetValue(rune.Value, out string? many) ? many : Rune.ToUpperInvariant(rune).ToString();
+        // The runtime leaves alone what would not come back by a change to lower case.
+        return UpperOf.TryGetValue(rune.Value, out string? many) ? many : rune.Value switch
+        {
+            DotlessI => "I",
+            LongS => "S",
+            _ => Rune.ToUpperInvariant(rune).ToString(),
+        };
     }
 
     private static string Title(Rune rune)

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
 
 namespace FlexKernel.Chat.Jinja;
 
@@ -27,9 +28,18 @@ internal sealed class RangeValue(long start, long stop, long step) : Value
 
     public Value At(int index) => IntValue.Of(Start + index * Step);
 
-    public bool Contains(Value value) => Operators.TryInteger(value, out System.Numerics.BigInteger number)
-        && (Step > 0 ? number >= Start && number < Stop : number <= Start && number > Stop)
-        && (number - Start) % Step == 0;
+    public bool Contains(Value value)
+    {
+        bool isWhole = Operators.TryInteger(value, out BigInteger number);
+        if (value is FloatValue real && Math.Floor(real.Number) == real.Number && double.IsFinite(real.Number))
+        {
+            (isWhole, number) = (true, new BigInteger(real.Number));
+        }
+
+        return isWhole
+            && (Step > 0 ? number >= Start && number < Stop : number <= Start && number > Stop)
+            && (number - Start) % Step == 0;
+    }
 
     public override IEnumerable<Value> Iterate(Meter meter)
     {

@@ -172,6 +172,12 @@ internal sealed class Lexer
 
     private void Raw(int begin, int body)
     {
+        if (body == _source.Length)
+        {
+            _place = body;
+            return;
+        }
+
         _startsLine = _source[body - 1] == '\n';
         for (int i = body; (i = _source.IndexOf("{%", i, StringComparison.Ordinal)) >= 0; i++)
         {
@@ -188,6 +194,12 @@ internal sealed class Lexer
 
     private void Comment(int begin, int body)
     {
+        if (body == _source.Length)
+        {
+            _place = body;
+            return;
+        }
+
         int end = _source.IndexOf("#}", body, StringComparison.Ordinal);
         if (end < 0)
         {
@@ -202,7 +214,10 @@ internal sealed class Lexer
     // The end of a tag takes a line break, or with a minus all white space, or with a plus nothing.
     private bool TryTagEnd(int place, out int after)
     {
-        after = At(place, "+%}") ? place + 3 : At(place, "-%}") ? SkipSpace(place + 3) : At(place, "%}\n") ? place + 3 : At(place, "%}") ? place + 2 : -1;
+        after = At(place, "+%}") || At(place, "%}\n") ? place + 3
+            : At(place, "-%}") ? SkipSpace(place + 3)
+            : At(place, "%}") ? place + 2
+            : -1;
         return after >= 0;
     }
 

@@ -173,7 +173,7 @@ internal static class Members
     }
 
     private static FunctionValue Method(string name, string[] parameters, Func<Machine, Value?[], Value> body, int required = 0) =>
-        new(name, (machine, arguments) => body(machine, arguments.Bind(name, required, parameters)));
+        new(name, (machine, arguments) => body(machine, arguments.BindPositional(name, required, parameters)));
 
     private static FunctionValue? OfDict(DictValue dict, string name) => name switch
     {

@@ -135,7 +135,7 @@ internal static class SequenceFilters
     {
         UndefinedValue => new IteratorValue([], machine.Meter),
         DictValue dict => new IteratorValue(DictViewValue.Items(dict).Iterate(machine.Meter), machine.Meter),
-        _ => throw JinjaException.Runtime("Can only get item pairs from a mapping."),
+        _ => throw JinjaException.Type("items", value),
     };
 
     private static Value Extreme(Machine machine, Value value, Value?[] a, bool isGreatest)

@@ -12,7 +12,8 @@ internal static class StringMembers
         ["center"] = Padded("center", StringMethods.Center),
         ["count"] = Search("count", CountIn),
         ["endswith"] = Search("endswith", (text, part, start, end, meter) => BoolValue.Of(IsAtEdge(text, part, start, end, atEnd: true, meter))),
-        ["expandtabs"] = Bound("expandtabs", 0, ["tabsize"], (text, a, machine) => StringMethods.ExpandTabs(text, Arguments.Int(a[0], 8), machine.Meter)),
+        ["expandtabs"] = Bound("expandtabs", 0, ["tabsize"], (text, a, machine) =>
+            StringMethods.ExpandTabs(text, Arguments.Int(a[0], 8), machine.Meter)),
         ["find"] = Search("find", (text, part, start, end, meter) => IntValue.Of(Find(text, part, start, end, fromEnd: false, meter))),
         ["format"] = (text, machine, arguments) => BraceFormat.Apply(text, arguments, machine),
         ["format_map"] = Bound("format_map", 1, ["mapping"], (text, a, machine) => BraceFormat.ApplyMap(text, a[0]!, machine)),
@@ -44,8 +45,10 @@ internal static class StringMembers
         ["rsplit"] = Bound("rsplit", 0, ["sep", "maxsplit"], (text, a, machine) => Split(text, a, fromEnd: true, machine.Meter)),
         ["rstrip"] = Stripped("rstrip", left: false, right: true),
         ["split"] = Bound("split", 0, ["sep", "maxsplit"], (text, a, machine) => Split(text, a, fromEnd: false, machine.Meter)),
-        ["splitlines"] = Bound("splitlines", 0, ["keepends"], (text, a, machine) => new ListValue(StringMethods.SplitLines(text, Arguments.IsTrue(a[0]), machine.Meter))),
-        ["startswith"] = Search("startswith", (text, part, start, end, meter) => BoolValue.Of(IsAtEdge(text, part, start, end, atEnd: false, meter))),
+        ["splitlines"] = Bound("splitlines", 0, ["keepends"], (text, a, machine) =>
+            new ListValue(StringMethods.SplitLines(text, Arguments.IsTrue(a[0]), machine.Meter))),
+        ["startswith"] = Search("startswith", (text, part, start, end, meter) =>
+            BoolValue.Of(IsAtEdge(text, part, start, end, atEnd: false, meter))),
         ["strip"] = Stripped("strip", left: true, right: true),
         ["swapcase"] = Plain("swapcase", Casing.Swap),
         ["title"] = Plain("title", Casing.Title),
@@ -72,7 +75,8 @@ internal static class StringMembers
         string name, int required, string[] parameters, Func<TextValue, Value?[], Machine, Value> body) => (text, machine, arguments) =>
         {
             machine.Meter.Charge(text.Text.Length);
-            return body(text, arguments.Bind(name, required, parameters), machine);
+            bool hasNames = name is "split" or "rsplit" or "splitlines" or "expandtabs";
+            return body(text, hasNames ? arguments.Bind(name, required, parameters) : arguments.BindPositional(name, required, parameters), machine);
         };
 
     private static Func<TextValue, Machine, Arguments, Value> Plain(string name, Func<TextValue, Meter, TextValue> body) =>
@@ -81,15 +85,17 @@ internal static class StringMembers
     private static Func<TextValue, Machine, Arguments, Value> All(string name, Func<Rune, bool> test) =>
         Bound(name, 0, [], (text, _, _) => BoolValue.Of(text.IsTrue && text.Text.EnumerateRunes().All(test)));
 
-    private static Func<TextValue, Machine, Arguments, Value> Stripped(string name, bool left, bool right) => Bound(name, 0, ["chars"], (text, a, machine) =>
-        StringMethods.Strip(text, Arguments.OrNull(a[0]) is Value set ? Arguments.Text(set, name) : null, left, right, machine.Meter));
+    private static Func<TextValue, Machine, Arguments, Value> Stripped(string name, bool left, bool right) =>
+        Bound(name, 0, ["chars"], (text, a, machine) =>
+            StringMethods.Strip(text, Arguments.OrNull(a[0]) is Value set ? Arguments.Text(set, name) : null, left, right, machine.Meter));
 
     private static Func<TextValue, Machine, Arguments, Value> Padded(string name, Func<TextValue, int, TextValue, Meter, TextValue> body) =>
         Bound(name, 1, ["width", "fillchar"], (text, a, machine) =>
             body(text, Arguments.Int(a[0]!), a[1] is null ? TextValue.Of(" ") : Arguments.Text(a[1]!, name), machine.Meter));
 
     // The bounds are code points, as in a slice.
-    private static Func<TextValue, Machine, Arguments, Value> Search(string name, SearchMethod body) => Bound(name, 1, ["sub", "start", "end"], (text, a, machine) =>
+    private static Func<TextValue, Machine, Arguments, Value> Search(string name, SearchMethod body) =>
+        Bound(name, 1, ["sub", "start", "end"], (text, a, machine) =>
         {
             int length = text.Length!.Value;
             int start = Bounded(a[1], 0, length), end = Bounded(a[2], length, length);
@@ -129,7 +135,9 @@ internal static class StringMembers
             return IntValue.Of(0);
         }
 
-        return IntValue.Of(sought.IsTrue ? StringMethods.Count(text.Text[text.UnitAt(start)..text.UnitAt(end)], sought.Text, meter) : end - start + 1);
+        return IntValue.Of(sought.IsTrue
+            ? StringMethods.Count(text.Text[text.UnitAt(start)..text.UnitAt(end)], sought.Text, meter)
+            : end - start + 1);
     }
 
     private static bool IsAtEdge(TextValue text, Value part, int start, int end, bool atEnd, Meter meter)

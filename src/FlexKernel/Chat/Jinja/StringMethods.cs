@@ -105,8 +105,7 @@ internal static class StringMethods
             }
 
             meter.ChargeElements(1);
-            TextValue word = text.Slice(start, i, meter);
-            words.Add(isRest ? Strip(word, null, left: false, right: true, meter) : word);
+            words.Add(text.Slice(start, i, meter));
         }
 
         return words;
@@ -134,8 +133,7 @@ internal static class StringMethods
             }
 
             meter.ChargeElements(1);
-            TextValue word = text.Slice(i, end, meter);
-            words.Add(isRest ? Strip(word, null, left: true, right: false, meter) : word);
+            words.Add(text.Slice(i, end, meter));
         }
 
         words.Reverse();
