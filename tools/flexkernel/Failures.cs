@@ -48,7 +48,7 @@ internal static class Failures
         JsonException or KvCacheFullException or SamplingException => ExitCode.Failed,
         ChatTemplateException => ExitCode.Failed,
         ArgumentException or PlatformNotSupportedException => ExitCode.Usage,
-        CheckpointException or ModelConfigException or TensorLayoutException or TokenizerException or ChatTemplateException => ExitCode.NotLoaded,
+        CheckpointException or ModelConfigException or TensorLayoutException or TokenizerException => ExitCode.NotLoaded,
         PullException { Error: PullError.AddressInvalid } => ExitCode.Usage,
         PullException { Error: PullError.DigestMismatch } => ExitCode.Failed,
         PullException => ExitCode.NotLoaded,

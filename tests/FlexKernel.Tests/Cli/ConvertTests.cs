@@ -24,7 +24,9 @@ public sealed class ConvertTests
         Assert.Equal((ExitCode.Ok, ""), (merged.ExitCode, merged.Out));
         Assert.Contains("147 tensors, 26.4 MB in 4 files", merged.Error, StringComparison.Ordinal);
         Assert.Contains(
-            "copied README.md, generation_config.json, tokenizer.json, tokenizer_config.json", merged.Error, StringComparison.Ordinal);
+            "copied README.md, chat_template.jinja, generation_config.json, tokenizer.json, tokenizer_config.json",
+            merged.Error,
+            StringComparison.Ordinal);
         Assert.Equal(whole, sharded);
     }
 

@@ -42,7 +42,7 @@ public sealed class PullTests
         Assert.Matches(@"model\.safetensors +26\.4 MB +17\.\d MB", text.Out);
         Assert.True(json.GetProperty("partial").GetBoolean());
         Assert.True(json.GetProperty("transfer_bytes").GetInt64() < json.GetProperty("source_bytes").GetInt64());
-        Assert.Equal("config.json", json.GetProperty("files")[1].GetProperty("name").GetString());
+        Assert.Equal("config.json", json.GetProperty("files")[2].GetProperty("name").GetString());
         Assert.Empty(results.Names);
     }
 

@@ -251,7 +251,8 @@ public sealed class ModelConverterTests
         expected["expert_bases"] = new JsonArray(0, 0, 0);
         expected["torch_dtype"] = "float32";
         Assert.True(JsonNode.DeepEquals(expected, JsonNode.Parse(File.ReadAllText(Path.Combine(directory["part"], "config.json")))));
-        Assert.Equal(["README.md", "generation_config.json", "tokenizer.json", "tokenizer_config.json"], written.OtherFiles);
+        Assert.Equal(
+            ["README.md", "chat_template.jinja", "generation_config.json", "tokenizer.json", "tokenizer_config.json"], written.OtherFiles);
         Assert.All(
             written.OtherFiles, file => Assert.Equal(TestData.Bytes(Path.Combine(source, file)), TestData.Bytes(directory[$"part/{file}"])));
     }
