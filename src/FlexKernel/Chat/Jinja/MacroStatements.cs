@@ -48,7 +48,7 @@ internal sealed class CallBlock(int line, Call call, MacroDefinition body) : Sta
     protected override Flow Run(Scope scope)
     {
         Value printed = call.Evaluate(scope, new MacroValue(body, scope));
-        scope.Machine.Output.Append(PythonText.Str(printed, scope.Machine.Meter));
+        scope.Machine.Output.Append(Arguments.Text(printed, "a call block"));
         return Flow.Next;
     }
 }

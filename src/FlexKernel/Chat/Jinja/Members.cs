@@ -65,7 +65,7 @@ internal static class Members
         };
     }
 
-    /// <summary><c>value[start:stop:step]</c>; undefined where the value has no slices.</summary>
+    /// <summary><c>value[start:stop:step]</c>; unlike an element it must exist.</summary>
     public static Value Slice(Value value, Value? start, Value? stop, Value? step, Machine machine)
     {
         if (value is UndefinedValue undefined)
@@ -75,7 +75,7 @@ internal static class Members
 
         if (value is not (TextValue or SequenceValue or RangeValue) || !AreIndices(start, stop, step))
         {
-            return UndefinedValue.Member(value, "slice");
+            throw JinjaException.Runtime($"'{value.TypeName}' object has no such slice");
         }
 
         int stride = Arguments.Int(Arguments.OrNull(step), 1);

@@ -82,8 +82,7 @@ internal static class NumberFilters
 
     private static Value ToInt(Machine machine, Value value, Value?[] a)
     {
-        int radix = Arguments.Int(a[1], 10);
-        if (value is TextValue text && Whole(text.Text, radix) is BigInteger whole)
+        if (value is TextValue text && Whole(text.Text, Arguments.Int(a[1], 10)) is BigInteger whole)
         {
             return IntValue.Of(whole);
         }

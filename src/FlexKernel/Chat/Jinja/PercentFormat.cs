@@ -44,7 +44,8 @@ internal sealed class PercentFormat
             }
         }
 
-        bool isOneForAll = _values is not TupleValue && (_usesNames || _values is DictValue or ListValue);
+        // What has elements by key need not be used, except for tuples, which are the values.
+        bool isOneForAll = _usesNames || _values is DictValue or ListValue or RangeValue or UndefinedValue;
         int count = _values is TupleValue tuple ? tuple.Items.Count : isOneForAll ? 0 : 1;
         return _taken >= count
             ? _text.ToText().AsMarkup(_format.IsMarkup)

@@ -98,7 +98,7 @@ internal static class SequenceFilters
             _ => throw JinjaException.Runtime("You can only sort by either \"key\" or \"value\""),
         };
         IEnumerable<Value> items = DictViewValue.Items(dict).Iterate(machine.Meter);
-        return new ListValue(machine.Comparer.Sort(items, item => Lowered(((TupleValue)item).Items[place], a[0], machine), Arguments.IsTrue(a[2])));
+        return new ListValue(machine.Comparer.Sort(items, item => Lowered(((TupleValue)item).Items[place], a[0], machine), Arguments.Int(a[2], 0) != 0));
     }
 
     private static ListValue Sort(Machine machine, Value value, Value?[] a)
@@ -107,7 +107,7 @@ internal static class SequenceFilters
         return new ListValue(machine.Comparer.Sort(
             value.Iterate(machine.Meter),
             item => new ListValue([.. paths.Select(path => Lowered(path.Get(item, null), a[1], machine))]),
-            Arguments.IsTrue(a[0])));
+            Arguments.Int(a[0], 0) != 0));
     }
 
     private static ListValue GroupBy(Machine machine, Value value, Value?[] a)

@@ -160,7 +160,7 @@ internal sealed class FilterBlock(int line, FilterApplication filter, Block body
         Flow flow = scope.Machine.Capture(body, inner, out TextValue text);
         if (flow == Flow.Next)
         {
-            scope.Machine.Output.Append(PythonText.Str(filter.Apply(inner, text), scope.Machine.Meter));
+            scope.Machine.Output.Append(Arguments.Text(filter.Apply(inner, text), "a filter block"));
         }
 
         return flow;

@@ -11,7 +11,7 @@ internal static class Tests
     private static readonly Dictionary<string, Test> Named = new(StringComparer.Ordinal)
     {
         ["boolean"] = Of("boolean", value => value is BoolValue),
-        ["callable"] = Of("callable", value => value is CallableValue),
+        ["callable"] = Of("callable", value => value is CallableValue or UndefinedValue),
         ["defined"] = Of("defined", value => value is not UndefinedValue),
         ["divisibleby"] = With("divisibleby", (machine, value, number) => IsZero(Operators.Modulo(value, number, machine))),
         ["escaped"] = Of("escaped", value => value is TextValue { IsMarkup: true }),

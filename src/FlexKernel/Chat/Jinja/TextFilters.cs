@@ -121,7 +121,7 @@ internal static class TextFilters
 
     private static Value Truncate(Machine machine, Value value, Value?[] a)
     {
-        TextValue text = Arguments.Text(value, "truncate"), end = a[2] is null ? TextValue.Of("...") : Arguments.Text(a[2]!, "truncate");
+        TextValue text = value is UndefinedValue ? TextValue.Empty : Arguments.Text(value, "truncate"), end = a[2] is null ? TextValue.Of("...") : Arguments.Text(a[2]!, "truncate");
         int length = Arguments.Int(a[0], 255), leeway = Arguments.Int(Arguments.OrNull(a[3]), TruncationLeeway);
         if (length < end.Length || leeway < 0)
         {

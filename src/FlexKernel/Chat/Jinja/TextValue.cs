@@ -138,7 +138,7 @@ internal sealed class TextValue : Value
         for (int i = 0; i < Length; i++)
         {
             meter.ChargeElements(1);
-            yield return At(i, meter);
+            yield return At(i, meter).AsMarkup(false);
         }
     }
 
