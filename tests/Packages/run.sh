@@ -27,8 +27,8 @@ run() { # COMMAND…: quiet unless it fails or warns
     ! grep -E ': warning |: error ' "$log" || fail "warnings: $*"
 }
 
-same() { # NAME TEXT
-    [ "$2" = "$expected" ] || fail "$1 wrote '$2', not '$expected'"
+same() { # NAME TEXT EXPECTED
+    [ "$2" = "$3" ] || fail "$1 wrote '$2', not '$3'"
     echo "ok: $1"
 }
 
@@ -51,12 +51,13 @@ echo "ok: $(cd "$packages" && ls ./*.nupkg | sed 's|^./||; s|\.0\.0\.0-check.*||
 
 # ---- the tool
 run dotnet tool install FlexKernel.Tool --tool-path "$work/tool" --add-source "$packages" --version "$version"
-expected=$("$work/tool/flexkernel" generate --model models --prompt "$prompt" --greedy --max-tokens 24 --quiet)
-[ -n "$expected" ] || fail "the installed tool wrote nothing"
+generate=(generate --model models --prompt "$prompt" --greedy --max-tokens 24 --quiet)
+text=$("$work/tool/flexkernel" "${generate[@]}")
+[ -n "$text" ] || fail "the installed tool wrote nothing"
 "$work/tool/flexkernel" --version
 ! message=$(cd "$work" && tool/flexkernel generate --prompt x 2>&1) || fail "the tool found a model where there is none"
 grep -q -- "--model DIR" <<<"$message" || fail "without a model the tool says only: $message"
-echo "ok: the installed tool writes '$expected'"
+echo "ok: the installed tool writes '$text'"
 
 # ---- a project outside the repository
 cp -r tests/Packages/Sample "$sample"
@@ -70,16 +71,18 @@ publish() { # FOLDER PROPERTIES…
     local folder=$1
     shift
     run env NUGET_PACKAGES="$work/unpacked" dotnet publish "$sample" -c Release -o "$work/$folder" \
-        -p:FlexKernelVersion="$version" -p:FlexKernelPackages="$packages" "$@"
+        -p:FlexKernelVersion="$version" "$@"
 }
 
 publish jit
-same "project from the packages" "$("$work/jit/Sample" "$repository/models" "$prompt")"
+answer=$("$work/jit/Sample" "$repository/models" "$prompt")
+[ -n "$answer" ] || fail "the project from the packages wrote nothing"
+echo "ok: a project from the packages writes '$answer'"
 publish trimmed -r "$rid" -p:PublishTrimmed=true -p:PublishSingleFile=true
-same "trimmed single file, $(size "$work/trimmed/Sample")" "$("$work/trimmed/Sample" "$repository/models" "$prompt")"
+same "trimmed single file, $(size "$work/trimmed/Sample")" "$("$work/trimmed/Sample" "$repository/models" "$prompt")" "$answer"
 run dotnet publish tools/flexkernel -c Release -r "$rid" -o "$work/cli" -p:PublishTrimmed=true -p:PublishSingleFile=true
 same "command line, trimmed single file, $(size "$work/cli/flexkernel")" \
-    "$("$work/cli/flexkernel" generate --model models --prompt "$prompt" --greedy --max-tokens 24 --quiet)"
+    "$("$work/cli/flexkernel" "${generate[@]}")" "$text"
 
 # ---- NativeAOT
 if ! command -v clang >/dev/null && ! command -v gcc >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
@@ -97,7 +100,7 @@ fi
 publish aot -r "$rid" -p:PublishAot=true
 # An image has the 256-bit kernels only if the package chose the processor to compile for.
 case $rid in *-x64) export FLEXKERNEL_PATH=256 ;; esac
-same "NativeAOT image, $(size "$work/aot/Sample")" "$("$work/aot/Sample" "$repository/models" "$prompt")"
+same "NativeAOT image, $(size "$work/aot/Sample")" "$("$work/aot/Sample" "$repository/models" "$prompt")" "$answer"
 unset FLEXKERNEL_PATH
 [ "$rid" = linux-x64 ] || exit 0
 
@@ -111,7 +114,7 @@ for cpu in v3 avx512; do
         echo "ok: command line for $cpu, $(size "$image"), refuses this processor: $message"
         continue
     fi
-    same "command line for $cpu, $(size "$image")" "$("$image" generate --model models --prompt "$prompt" --greedy --max-tokens 24 --quiet)"
+    same "command line for $cpu, $(size "$image")" "$("$image" "${generate[@]}")" "$text"
     "$image" --version | tail -n 1
     run "$image" verify tests/Fixtures --all-paths
     echo "ok: $(tail -n 1 "$log")"

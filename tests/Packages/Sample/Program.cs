@@ -1,10 +1,9 @@
-using FlexKernel;
-using FlexKernel.Generation;
-using FlexKernel.Sampling;
+using FlexKernel.Extensions.AI;
+using Microsoft.Extensions.AI;
 
-using LanguageModel model = LanguageModel.Load(args[0]);
-GenerationOptions options = new() { MaxTokens = 24, Sampling = new SamplingOptions { Temperature = 0 } };
-await foreach (GenerationUpdate update in model.GenerateAsync(args[1], options))
+using IChatClient client = new FlexKernelChatClient(args[0]);
+ChatOptions options = new() { MaxOutputTokens = 24, Temperature = 0 };
+await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync(args[1], options))
 {
     Console.Write(update.Text);
 }
