@@ -1,5 +1,4 @@
 using System.Text.Json;
-using FlexKernel.Chat;
 using FlexKernel.Caching;
 using FlexKernel.Chat;
 using FlexKernel.Checkpoints;
