@@ -66,7 +66,7 @@ public sealed class UsageTests
     }
 
     [Theory]
-    [InlineData("unknown verb 'run'", "generate, chat, inspect", "run")]
+    [InlineData("unknown verb 'run'", "generate, chat, route", "run")]
     [InlineData("unknown option '--promt'", "--prompt,", "generate", "--promt", "x")]
     [InlineData("unknown option '--ids'", "--count", "tokenize", "--ids", "x")]
     [InlineData("unexpected 'hello'", "options only", "generate", "hello")]
