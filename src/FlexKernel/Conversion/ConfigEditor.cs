@@ -47,7 +47,7 @@ internal sealed class ConfigEditor
     public byte[] ToUtf8()
     {
         using MemoryStream stream = new();
-        JsonWriterOptions options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        JsonWriterOptions options = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
         using (Utf8JsonWriter writer = new(stream, options))
         {
             Guarded(() =>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using FlexKernel.Checkpoints;
 using FlexKernel.Model;
@@ -59,6 +60,19 @@ internal sealed class ConvertedConfig
         return new ConvertedConfig(changed, ModelConfigReader.Read(changed, file), kept);
     }
 
+    /// <summary>Works out a configuration with fewer experts, all else the same.</summary>
+    /// <param name="content">The source's <c>config.json</c>.</param>
+    /// <param name="file">Its name in errors.</param>
+    /// <param name="mixture">The source's experts.</param>
+    /// <param name="kept">Those that are left, ascending, with the bases of all among them.</param>
+    /// <exception cref="ModelConfigException">The text cannot be written again.</exception>
+    public static byte[] Compact(ReadOnlyMemory<byte> content, string file, MixtureDescription mixture, int[] kept)
+    {
+        ConfigEditor config = new(content, file);
+        Rewrite(config, mixture, kept, [.. mixture.Experts.Select(e => e.Rank)]);
+        return config.ToUtf8();
+    }
+
     /// <summary>The name that configurations give a stored type.</summary>
     public static string TypeName(TensorType type) => type switch
     {
@@ -111,13 +125,21 @@ internal sealed class ConvertedConfig
             config.Set(key, kept.Length);
         }
 
-        config.Set("num_experts_per_tok", Math.Min(mixture.ActiveExperts, kept.Length));
+        if (config.Has("num_experts_per_tok"))
+        {
+            config.Set("num_experts_per_tok", Math.Min(mixture.ActiveExperts, kept.Length));
+        }
+
         SetList("expert_ranks", e => ranks[e.Index]);
 
         // A cut expert keeps its scale, alpha / rank: the product of a float32 and a rank is exact, and so is the quotient.
         SetList("expert_alphas", e => ranks[e.Index] == e.Rank ? config.Item("expert_alphas", e.Index) : (double)e.Scale * ranks[e.Index]);
         SetList("expert_bases", e => e.IsFull ? 0 : Array.IndexOf(kept, e.Base));
-        SetList("expert_names", e => e.Name);
+
+        // A name that is only its expert's index would name another expert after renumbering.
+        SetList("expert_names", e => e.Name == Number(e.Index) ? Number(Array.IndexOf(kept, e.Index)) : e.Name);
+
+        static string Number(int index) => index.ToString(CultureInfo.InvariantCulture);
 
         void SetList(string key, Func<ExpertDescription, JsonNode> value)
         {

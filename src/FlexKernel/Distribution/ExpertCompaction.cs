@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using FlexKernel.Checkpoints;
+using FlexKernel.Conversion;
 using FlexKernel.Model;
 
 namespace FlexKernel.Distribution;
@@ -23,7 +24,7 @@ internal sealed class ExpertCompaction
         _count = description.Mixture!.Count;
         Kept = kept;
         _newIndex = Enumerable.Range(0, kept.Length).ToDictionary(i => kept[i]);
-        Config = CompactConfig.Write(config, file, description.Mixture, kept);
+        Config = ConvertedConfig.Compact(config, file, description.Mixture, [.. kept]);
         Description = ModelConfigReader.Read(Config, file);
         _names = new TensorLayout(Description).Tensors.ToDictionary(tensor => tensor.Slot, tensor => tensor.Name);
     }

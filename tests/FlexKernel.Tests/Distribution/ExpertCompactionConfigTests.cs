@@ -7,7 +7,7 @@ using Xunit;
 
 namespace FlexKernel.Tests.Distribution;
 
-public sealed class CompactConfigTests
+public sealed class ExpertCompactionConfigTests
 {
     [Fact]
     public void Write_ChangesTheExpertsAndNothingElse()
@@ -17,7 +17,7 @@ public sealed class CompactConfigTests
         foreach ((string key, string value) in (ReadOnlySpan<(string, string)>)
         [
             ("num_experts", "3"), ("num_experts_per_tok", "2"), ("expert_ranks", "[0, 0, 64]"), ("expert_alphas", "[0.0, 0.0, 64.0]"),
-            ("expert_bases", "[0, 1, 0]"), ("expert_names", "[\"public\", \"math\", \"danish\"]"),
+            ("expert_bases", "[0, 0, 0]"), ("expert_names", "[\"public\", \"math\", \"danish\"]"),
         ])
         {
             expected[key] = JsonNode.Parse(value);
