@@ -178,6 +178,12 @@ public sealed class FlexKernelChatClient : IChatClient
     private int[] Prompt(IEnumerable<ChatMessage> messages, ChatOptions? options, CancellationToken cancellationToken)
     {
         int[] prompt = _conversation.Encode(messages, options?.Instructions, cancellationToken);
+        if (prompt.Length == 0)
+        {
+            // A template may make nothing of an empty turn; an answer to nothing begins as texts do.
+            prompt = _model.EncodePrompt("");
+        }
+
         int context = _model.Transformer.ContextLength;
         return prompt.Length < context
             ? prompt

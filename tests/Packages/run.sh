@@ -39,13 +39,13 @@ run dotnet pack FlexKernel.sln -c Release -o "$packages" -p:PackageVersion="$ver
 for project in src/*/*.csproj; do
     name=$(basename "$project" .csproj)
     [ -f "$packages/$name.$version.nupkg" ] && [ -f "$packages/$name.$version.snupkg" ] || fail "$name was not packed with its symbols"
-    unzip -l "$packages/$name.$version.nupkg" | grep -q "lib/net10.0/$name.xml" || fail "$name has no XML documentation"
+    grep -q "lib/net10.0/$name.xml" <<<"$(unzip -l "$packages/$name.$version.nupkg")" || fail "$name has no XML documentation"
 done
 for package in "$packages"/*.nupkg; do
     content=$(unzip -l "$package")
     grep -q ' README.md$' <<<"$content" && grep -q ' icon.png$' <<<"$content" || fail "$package lacks its README or icon"
     ! grep -E '/native/|\.(so|dylib)$' <<<"$content" || fail "$package holds native files"
-    unzip -p "$package" '*.nuspec' | grep -q '<license type="expression">Apache-2.0</license>' || fail "$package has no licence"
+    grep -q '<license type="expression">Apache-2.0</license>' <<<"$(unzip -p "$package" '*.nuspec')" || fail "$package has no licence"
 done
 echo "ok: $(cd "$packages" && ls ./*.nupkg | sed 's|^./||; s|\.0\.0\.0-check.*||' | paste -sd ' '), no native file in any"
 

@@ -11,14 +11,14 @@ internal static class BuiltInTemplates
         """;
 
     public const string Tulu = """
-        {{- bos_token -}}
+        {{- bos_token or '<|endoftext|>' -}}
         {%- for message in messages -%}
         {%- if message.role == 'system' -%}
         {{ '<|system|>\n' + message.content + '\n' }}
         {%- elif message.role == 'user' -%}
         {{ '<|user|>\n' + message.content + '\n' }}
         {%- elif message.role == 'assistant' -%}
-        {{ '<|assistant|>\n' + message.content + eos_token }}{% if not loop.last %}{{ '\n' }}{% endif %}
+        {{ '<|assistant|>\n' + message.content + (eos_token or '<|endoftext|>') }}{% if not loop.last %}{{ '\n' }}{% endif %}
         {%- else -%}
         {{ raise_exception('The template tulu has no role ' + message.role) }}
         {%- endif -%}

@@ -83,9 +83,27 @@ public sealed class ResumeTests
         CliRun again = await CliRun.Of([.. args, "--json"]);
 
         long resumed = again.Json[0].GetProperty("resumed_bytes").GetInt64();
-        Assert.True(resumed > 0);
         Assert.Equal(again.Json[0].GetProperty("transfer_bytes").GetInt64() - resumed, server.BodyBytes - before);
         Assert.Equal(["pulled"], results.Names);
+    }
+
+    [Fact]
+    public async Task Transfer_CancelledHalfway_GoesOnWhereItWas()
+    {
+        using TemporaryDirectory results = new();
+        PullOptions options = PullRun.Quick("code", "medical");
+        using (CancellationTokenSource stop = new())
+        using (ModelPull pull = await ModelPull.OpenAsync(Models, options, TestContext.Current.CancellationToken))
+        {
+            Halfway progress = new(stop);
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => pull.TransferAsync(results["pulled"], progress, stop.Token));
+        }
+
+        PullReport report = await PullRun.RunAsync(Models, results["pulled"], options);
+
+        Assert.True(report.ResumedBytes > 0);
+        await PullRun.RunAsync(Models, results["expected"], options);
+        Assert.Equal(PullRun.Contents(results["expected"]), PullRun.Contents(results["pulled"]));
     }
 
     [Fact]
@@ -253,6 +271,18 @@ public sealed class ResumeTests
                 using FileStream file = new(Path.Combine(files, pull.Layout.Files[piece.Target].Name), FileMode.Open);
                 file.Position = piece.To;
                 file.Write(new byte[piece.Length]);
+            }
+        }
+    }
+
+    /// <summary>Cancels when half of the bytes have arrived.</summary>
+    private sealed class Halfway(CancellationTokenSource stop) : IProgress<WorkProgress>
+    {
+        public void Report(WorkProgress value)
+        {
+            if (value.Done > value.Total / 2)
+            {
+                stop.Cancel();
             }
         }
     }
