@@ -31,8 +31,8 @@ internal sealed class VerifyVerb : Verb
 
     public override IReadOnlyList<Example> Examples { get; } =
     [
-        new("golden/models", "every case below a directory, at the widest vectors"),
-        new("golden --all-paths --filter flexmore", "some cases, at every vector width"),
+        new("tests/Fixtures", "every case below a directory, at the widest vectors"),
+        new("tests/Fixtures --all-paths --filter flexmore", "some cases, at every vector width"),
     ];
 
     protected override Task<int> RunAsync(ParseResult parse, CancellationToken cancellationToken)
