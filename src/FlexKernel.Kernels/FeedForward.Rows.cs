@@ -125,10 +125,13 @@ internal sealed unsafe partial class FeedForward<TLanes>
             maxChain = Math.Max(maxChain, expert.Corrections.Length);
         }
 
+
+        // A row of bytes with its scales and sums takes less than twice its columns, rounded up to a unit.
+        long quantized = groupSlots * 2 * (PackedMatrix.RoundUp((int)hidden, Quantization.UnitColumns) + PackedMatrix.RoundUp((int)inner, Quantization.UnitColumns));
         long floats = groupSlots * (hidden + 3 * inner) + (maxRanks > 0 ? slots * (hidden + 2 * inner + 2 * maxRanks) : 0);
         long ints = experts + 3 * slots + 2 * groups * rows + members;
-        long pieces = 4 + groups * 9 + members * (8 + 6 * maxChain);
-        return (floats + ints) * sizeof(float) + pieces * Arena.Size<byte>(1);
+        long pieces = 4 + groups * 15 + members * (8 + 6 * maxChain);
+        return (floats + ints) * sizeof(float) + quantized + pieces * Arena.Size<byte>(1);
     }
 
     // The rows of one root: those of all its chosen experts, ascending.

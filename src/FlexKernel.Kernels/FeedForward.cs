@@ -49,7 +49,8 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
 
         foreach (ref Group group in Span(_groups))
         {
-            group.X = Pack(x.Pointer, x.Stride, group.Rows, group.Count, weights.HiddenSize);
+            FullWeights root = weights.Roots[group.Root];
+            group.X = Pack(x.Pointer, x.Stride, group.Rows, group.Count, weights.HiddenSize, root.Gate, root.Up);
         }
 
         foreach (ref Member member in Span(_members))
@@ -78,8 +79,19 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
 
     private static int Padded(int columns) => PackedMatrix.RoundUp(columns, PanelRows);
 
-    private PackedRows Pack(float* x, int stride, int* index, int rows, int columns) =>
-        _region.Pack(x, stride, index, rows, columns, rows == 1 ? null : _arena.Take<float>(PackedRows.Size(rows, columns)));
+    // Rows for full matrices, which may be quantised, or for low-rank factors, which are not.
+    private PackedRows Pack(float* x, int stride, int* index, int rows, int columns, params ReadOnlySpan<PackedMatrix> readers)
+    {
+        bool bytes = false, floats = readers.IsEmpty;
+        foreach (PackedMatrix reader in readers)
+        {
+            bytes |= reader.Format.IsQuantized();
+            floats |= !reader.Format.IsQuantized();
+        }
+
+        float* data = floats && rows > 1 ? _arena.Take<float>(PackedRows.Size(rows, columns)) : null;
+        return _region.Pack(x, stride, index, rows, columns, data, bytes ? QuantizedRows.Take(_arena, rows, columns) : default);
+    }
 
     private void QueueInputProducts()
     {
@@ -188,7 +200,7 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         int inner = Padded(_weights.InnerSize);
         foreach (ref Group group in Span(_groups))
         {
-            group.Sum = Pack(group.Gate, inner, null, group.Count, _weights.InnerSize);
+            group.Sum = Pack(group.Gate, inner, null, group.Count, _weights.InnerSize, _weights.Roots[group.Root].Down);
         }
 
         foreach (ref Member member in Span(_members))

@@ -79,10 +79,22 @@ public sealed record FeedForwardWeights(int HiddenSize, int InnerSize, FullWeigh
                 Check(c.UpB, inner, c.UpA.Rows, nameof(c.UpB));
                 Check(c.DownA, c.DownA.Rows, inner, nameof(c.DownA));
                 Check(c.DownB, hidden, c.DownA.Rows, nameof(c.DownB));
+                CheckFloat(c.GateA, c.GateB, c.UpA, c.UpB, c.DownA, c.DownB);
             }
         }
 
         return experts;
+    }
+
+    private static void CheckFloat(params ReadOnlySpan<PackedMatrix> factors)
+    {
+        foreach (PackedMatrix factor in factors)
+        {
+            if (factor.Format.IsQuantized())
+            {
+                throw new ArgumentException($"A low-rank factor is kept as {factor.Format}, expected {WeightFormat.F32} or {WeightFormat.BF16}.", nameof(factors));
+            }
+        }
     }
 
     private static void Check(PackedMatrix matrix, int rows, int columns, string name)

@@ -37,7 +37,7 @@ public sealed unsafe class PackedMatrix : IDisposable
         Columns = columns;
         Format = format;
         PanelCount = RoundUp(rows, PanelRows) / PanelRows;
-        PanelBytes = (long)RoundUp(columns, 2) * PanelRows * format.Size();
+        PanelBytes = format.PanelBytes(columns);
         _memory = new NativeMemoryOwner(checked(PanelBytes * PanelCount));
     }
 
@@ -59,7 +59,10 @@ public sealed unsafe class PackedMatrix : IDisposable
 
     internal byte* Pointer => _memory.Pointer;
 
-    /// <summary>Stores successive rows, converting to <see cref="Format"/> (float32 to bfloat16 rounds to nearest, ties to even).</summary>
+    /// <summary>
+    /// Stores successive rows, converting to <see cref="Format"/> (float32 to bfloat16 rounds to nearest, ties to even; see
+    /// <see cref="WeightFormat"/> for the others).
+    /// </summary>
     /// <param name="firstRow">The first row written.</param>
     /// <param name="source">Whole rows of <paramref name="sourceColumns"/> little-endian values, one after the other.</param>
     /// <param name="type">The type of the values.</param>
@@ -100,6 +103,10 @@ public sealed unsafe class PackedMatrix : IDisposable
             {
                 destination[k] = source[(long)k * PanelRows];
             }
+        }
+        else if (Format.IsQuantized())
+        {
+            QuantizedPanel.ReadRow(Format, PanelPointer(row), row % PanelRows, destination[..Columns]);
         }
         else
         {
@@ -147,6 +154,10 @@ public sealed unsafe class PackedMatrix : IDisposable
             {
                 destination[(long)i * PanelRows] = values[i];
             }
+        }
+        else if (Format.IsQuantized())
+        {
+            QuantizedPanel.Write(Format, panel, lane, firstColumn, values);
         }
         else
         {

@@ -16,6 +16,9 @@ internal unsafe struct PackedRows
     public int Rows;
     public int Columns;
 
+    /// <summary>The same rows quantised, if a quantised matrix reads them.</summary>
+    public QuantizedRows Quantized;
+
     /// <summary>Floats that packing <paramref name="rows"/> rows takes; <paramref name="columns"/> is rounded up to whole pairs.</summary>
     public static long Size(int rows, int columns) => (long)rows * PackedMatrix.RoundUp(columns, 2);
 

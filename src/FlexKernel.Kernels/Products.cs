@@ -29,7 +29,11 @@ internal static unsafe partial class Products
     public static void Multiply<TLanes>(PackedRows x, PackedMatrix matrix, int begin, int end, float* y, int stride, bool add, float* scratch)
         where TLanes : struct, ILanes<TLanes>
     {
-        if (matrix.Format == WeightFormat.F32)
+        if (matrix.Format.IsQuantized())
+        {
+            QuantizedProducts.Multiply<TLanes>(x.Quantized, matrix, begin, end, y, stride, add, scratch);
+        }
+        else if (matrix.Format == WeightFormat.F32)
         {
             Multiply<TLanes, PanelFloat32>(x, matrix, begin, end, y, stride, add, scratch);
         }

@@ -104,8 +104,17 @@ internal sealed unsafe class CpuBackend<TLanes> : Backend
             return;
         }
 
-        _arena.Reset(Arena.Size<float>(PackedRows.Size(rows, x.Columns)));
-        PackedRows packed = _region.Pack(x.Pointer, x.Stride, null, rows, x.Columns, _arena.Take<float>(PackedRows.Size(rows, x.Columns)));
+        bool floats = false, bytes = false;
+        foreach (Projection projection in projections)
+        {
+            bytes |= projection.Weight.Format.IsQuantized();
+            floats |= !projection.Weight.Format.IsQuantized();
+        }
+
+        _arena.Reset(Arena.Size<float>(PackedRows.Size(rows, x.Columns)) + QuantizedRows.Size(rows, x.Columns));
+        float* data = floats ? _arena.Take<float>(PackedRows.Size(rows, x.Columns)) : null;
+        QuantizedRows quantized = bytes ? QuantizedRows.Take(_arena, rows, x.Columns) : default;
+        PackedRows packed = _region.Pack(x.Pointer, x.Stride, null, rows, x.Columns, data, quantized);
         _region.RunPackings();
         foreach (Projection projection in projections)
         {

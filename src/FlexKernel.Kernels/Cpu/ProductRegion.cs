@@ -28,16 +28,24 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
     /// <param name="index">Which source row each row is, or null for the rows in order.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Values per row.</param>
-    /// <param name="data"><see cref="PackedRows.Size"/> floats; unused for a single row.</param>
-    public PackedRows Pack(float* x, int stride, int* index, int rows, int columns, float* data)
+    /// <param name="data"><see cref="PackedRows.Size"/> floats; unused for a single row; null if no matrix reads floats.</param>
+    /// <param name="quantized">Room for the rows as bytes; default if no matrix reads them.</param>
+    public PackedRows Pack(float* x, int stride, int* index, int rows, int columns, float* data, QuantizedRows quantized = default)
     {
+        PackedRows packed = new() { Data = data, Rows = rows, Columns = columns, Quantized = quantized };
         if (rows == 1)
         {
-            return new PackedRows { Data = x + (index == null ? 0 : (long)index[0] * stride), Rows = 1, Columns = columns };
+            packed.Data = x + (index == null ? 0 : (long)index[0] * stride);
+            if (quantized.Rows > 0)
+            {
+                quantized.Quantize(0, packed.Data);
+            }
+        }
+        else
+        {
+            _packings.Add(new Packing(packed, (nint)x, stride, (nint)index));
         }
 
-        PackedRows packed = new() { Data = data, Rows = rows, Columns = columns };
-        _packings.Add(new Packing(packed, (nint)x, stride, (nint)index));
         return packed;
     }
 
@@ -82,6 +90,12 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
     {
         foreach (Packing packing in _packings)
         {
+            Quantize(packing, worker, workers);
+            if (packing.Rows.Data == null)
+            {
+                continue;
+            }
+
             int strips = (packing.Rows.Rows + TLanes.TileRows - 1) / TLanes.TileRows;
             (int begin, int end) = WorkerTeam.Share(strips, worker, workers);
             int last = Math.Min(end * TLanes.TileRows, packing.Rows.Rows);
@@ -91,6 +105,17 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
                 packing.Rows.PackStrip<TLanes>((float*)packing.Source, packing.Stride, (int*)packing.Index, row, rows);
                 row += rows;
             }
+        }
+    }
+
+    private static void Quantize(Packing packing, int worker, int workers)
+    {
+        QuantizedRows quantized = packing.Rows.Quantized;
+        (int begin, int end) = WorkerTeam.Share(quantized.Rows, worker, workers);
+        for (int row = begin; row < end; row++)
+        {
+            int source = packing.Index == 0 ? row : ((int*)packing.Index)[row];
+            quantized.Quantize(row, (float*)packing.Source + (long)source * packing.Stride);
         }
     }
 

@@ -11,6 +11,15 @@ public enum WeightFormat
 
     /// <summary>bfloat16: the upper half of a float32, 2 bytes a weight.</summary>
     BF16,
+
+    /// <summary>8-bit levels, 32 weights to a scale: 8.5 bits a weight. Activations are quantised too.</summary>
+    Q8,
+
+    /// <summary>4-bit levels at equal distances, 32 weights to a scale: 4.5 bits a weight.</summary>
+    Q4,
+
+    /// <summary>4-bit levels where weights are likely, 32 weights to a scale: 4.5 bits a weight, and closer than <see cref="Q4"/>.</summary>
+    Q4C,
 }
 
 /// <summary>The type of weights as a checkpoint stores them.</summary>
@@ -32,8 +41,17 @@ public static class WeightTypes
     /// <summary>Bytes of one stored value.</summary>
     public static int Size(this StoredType type) => type == StoredType.F32 ? 4 : 2;
 
-    /// <summary>Bytes of one kept weight.</summary>
-    public static int Size(this WeightFormat format) => format == WeightFormat.F32 ? 4 : 2;
+    /// <summary>Whether weights are kept as levels and scales.</summary>
+    public static bool IsQuantized(this WeightFormat format) => format >= WeightFormat.Q8;
+
+    /// <summary>Bytes that so many columns of a panel of 32 outputs take, padding included.</summary>
+    public static long PanelBytes(this WeightFormat format, int columns) => format switch
+    {
+        WeightFormat.F32 => 4L * PackedMatrix.PanelRows * PackedMatrix.RoundUp(columns, 2),
+        WeightFormat.BF16 => 2L * PackedMatrix.PanelRows * PackedMatrix.RoundUp(columns, 2),
+        WeightFormat.Q8 => QuantizedProducts.UnitBytes<Bytes8>() * (PackedMatrix.RoundUp(columns, Quantization.UnitColumns) / (long)Quantization.UnitColumns),
+        _ => QuantizedProducts.UnitBytes<Nibbles4>() * (PackedMatrix.RoundUp(columns, Quantization.UnitColumns) / (long)Quantization.UnitColumns),
+    };
 
     /// <summary>Widens stored little-endian values exactly.</summary>
     /// <param name="source">The values' bytes.</param>

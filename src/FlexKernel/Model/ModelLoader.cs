@@ -93,7 +93,12 @@ public sealed class ModelLoader
             {
                 bool isFused = slot.Role is TensorRole.FusedGateUp or TensorRole.FusedDown;
                 int experts = isFused ? _stored.Mixture!.Count : 1, held = isFused ? Experts(_held.IsHeld).Length : 1;
-                needed += (ulong)(tensor.Entry.ElementCount / experts * held) * (ulong)Format(Stored(tensor.Entry)).Size();
+
+                // Scales included, padding not.
+                const int Columns = 64;
+                long panel = Format(Stored(tensor.Entry), slot.Role).PanelBytes(Columns);
+                UInt128 weights = (UInt128)(tensor.Entry.ElementCount / experts * held);
+                needed += checked((ulong)(weights * (UInt128)panel / (Columns * PackedMatrix.PanelRows)));
             }
         }
 
@@ -116,8 +121,14 @@ public sealed class ModelLoader
         _ => StoredType.F32,
     };
 
-    private WeightFormat Format(StoredType type) =>
-        _options.Weights ?? (type == StoredType.BF16 ? WeightFormat.BF16 : WeightFormat.F32);
+    // Routers and low-rank factors are small and decide much: they stay what they are when the rest is quantised.
+    private WeightFormat Format(StoredType type, TensorRole role)
+    {
+        WeightFormat stored = type == StoredType.BF16 ? WeightFormat.BF16 : WeightFormat.F32;
+        WeightFormat kept = _options.Weights ?? stored;
+        bool isSmall = role is TensorRole.Router or TensorRole.GateA or TensorRole.GateB or TensorRole.UpA or TensorRole.UpB or TensorRole.DownA or TensorRole.DownB;
+        return kept.IsQuantized() && isSmall ? stored : kept;
+    }
 
     private ITensorSink? Sink(TensorEntry entry, TensorSlot slot)
     {
@@ -134,24 +145,24 @@ public sealed class ModelLoader
         {
             long expertBytes = entry.ByteCount / entry.Shape[0];
             TensorPart[] parts = [.. Experts(_held.IsHeld).Select(e => new TensorPart(e * expertBytes, (e + 1) * expertBytes))];
-            return new RowSink(FusedTargets(slot, (int)entry.Shape[1], columns, Format(type)), type, columns, parts: parts);
+            return new RowSink(FusedTargets(slot, (int)entry.Shape[1], columns, Format(type, slot.Role)), type, columns, parts: parts);
         }
 
         int rows = (int)entry.Shape[0];
         ExpertDescription? expert = slot.Expert >= 0 ? _stored.Mixture!.Experts[slot.Expert] : null;
         if (slot.Role is TensorRole.GateA or TensorRole.UpA or TensorRole.DownA)
         {
-            return new RowSink([Matrix(slot, Cut(rows), columns, Format(type))], type, columns);
+            return new RowSink([Matrix(slot, Cut(rows), columns, Format(type, slot.Role))], type, columns);
         }
 
         if (slot.Role is TensorRole.GateB or TensorRole.UpB or TensorRole.DownB)
         {
             // A scale that is not a power of two would round the weights once more: such factors stay float32.
             bool exact = IsPowerOfTwo(expert!.Scale);
-            return new RowSink([Matrix(slot, rows, Cut(columns), exact ? Format(type) : WeightFormat.F32)], type, columns, expert.Scale);
+            return new RowSink([Matrix(slot, rows, Cut(columns), exact ? Format(type, slot.Role) : WeightFormat.F32)], type, columns, expert.Scale);
         }
 
-        PackedMatrix matrix = Matrix(slot, rows, columns, Format(type));
+        PackedMatrix matrix = Matrix(slot, rows, columns, Format(type, slot.Role));
         return slot.Role == TensorRole.Router && !_held.IsAll
             ? new SomeRowsSink(matrix, Experts(_held.IsAvailable), type)
             : new RowSink([matrix], type, columns);

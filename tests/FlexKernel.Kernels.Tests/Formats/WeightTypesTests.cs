@@ -55,9 +55,18 @@ public sealed class WeightTypesTests
     }
 
     [Theory]
-    [InlineData(WeightFormat.F32, 4)]
-    [InlineData(WeightFormat.BF16, 2)]
-    public void Size_EveryFormat_IsItsBytes(WeightFormat format, int size) => Assert.Equal(size, format.Size());
+    [InlineData(WeightFormat.F32, 64, 32)]
+    [InlineData(WeightFormat.F32, 63, 32)]
+    [InlineData(WeightFormat.BF16, 64, 16)]
+    [InlineData(WeightFormat.Q8, 64, 8.5)]
+    [InlineData(WeightFormat.Q8, 1, 8.5)]
+    [InlineData(WeightFormat.Q4, 64, 4.5)]
+    [InlineData(WeightFormat.Q4C, 64, 4.5)]
+    public void PanelBytes_EveryFormat_AreItsBitsPerWeightOfPaddedColumns(WeightFormat format, int columns, double bits)
+    {
+        int padded = format.IsQuantized() ? 64 : 2 * ((columns + 1) / 2);
+        Assert.Equal(bits * padded * PackedMatrix.PanelRows / 8, format.PanelBytes(columns));
+    }
 
     private static float[] Widen(ushort[] source, StoredType type)
     {

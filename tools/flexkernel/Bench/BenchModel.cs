@@ -55,7 +55,7 @@ internal sealed class BenchModel : IDisposable
     }
 
     /// <summary>Bytes that a model takes when every matrix is kept in a format.</summary>
-    public static long Bytes(ModelDescription description, WeightFormat format) => ParameterCounts.Of(description).Total * format.Size();
+    public static long Bytes(ModelDescription description, WeightFormat format) => ParameterCounts.Of(description).Total * format.PanelBytes(64) / (64 * PackedMatrix.PanelRows);
 
     /// <summary>Floating-point operations of reading a prompt and predicting one token: two for each multiply-add that cannot be
     /// avoided, for the cheapest choice of experts.</summary>

@@ -66,6 +66,9 @@ internal static class Parsers
     {
         "f32" => WeightFormat.F32,
         "bf16" => WeightFormat.BF16,
+        "q8" => WeightFormat.Q8,
+        "q4" => WeightFormat.Q4,
+        "q4c" => WeightFormat.Q4C,
         _ => throw new FormatException("f32 or bf16"),
     };
 

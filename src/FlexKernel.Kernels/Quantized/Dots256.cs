@@ -1,0 +1,74 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace FlexKernel.Kernels;
+
+/// <summary>8 sums in one 256-bit register, AVX2: unsigned times signed bytes in pairs to int16, pairs to int32.</summary>
+internal readonly unsafe struct Dots256 : IDots<Dots256>
+{
+    private readonly Vector256<int> _value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Dots256(Vector256<int> value) => _value = value;
+
+    /// <inheritdoc/>
+    public static int Count => 8;
+
+    /// <inheritdoc/>
+    /// <remarks>16 registers: 4 integer and 4 float sums, 2 weights and their magnitudes, the row, a constant and the steps between.</remarks>
+    public static int TileRows => 2;
+
+    /// <inheritdoc/>
+    /// <remarks>255 · 127 · 2 does not fit 16 bits, so the sign of the weight goes to x.</remarks>
+    public static bool KeepsByteOffset => false;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 Broadcast(int value) => new(Vector256.Create(value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 Load(byte* source) => new(Vector256.Load((int*)source));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 LowNibbles(Dots256 bytes) => new(bytes._value & Vector256.Create(0x0F0F0F0F));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 HighNibbles(Dots256 bytes) => new((bytes._value >>> 4) & Vector256.Create(0x0F0F0F0F));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 LookUp(Dots256 nibbles, Dots256 table) => new(Avx2.Shuffle(table._value.AsByte(), nibbles._value.AsByte()).AsInt32());
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 Table(ReadOnlySpan<byte> levels)
+    {
+        Vector128<byte> table = Vector128.Create(levels);
+        return new(Vector256.Create(table, table).AsInt32());
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 MultiplyAddBytes(Dots256 sum, Dots256 weights, Dots256 x)
+    {
+        Vector256<sbyte> w = (weights._value ^ Vector256.Create(unchecked((int)0x80808080))).AsSByte();
+        return new(sum._value + Pairs(Avx2.Abs(w), Avx2.Sign(x._value.AsSByte(), w)));
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 MultiplyAddLevels(Dots256 sum, Dots256 weights, Dots256 x) =>
+        new(sum._value + Pairs(weights._value.AsByte(), x._value.AsSByte()));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes ToSingle<TLanes>(Dots256 sums)
+        where TLanes : struct, ILanes<TLanes> => Unsafe.BitCast<Vector256<float>, TLanes>(Vector256.ConvertToSingle(sums._value));
+
+    private static Vector256<int> Pairs(Vector256<byte> weights, Vector256<sbyte> x) =>
+        Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent(weights, x), Vector256.Create((short)1));
+}

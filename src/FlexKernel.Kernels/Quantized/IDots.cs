@@ -1,0 +1,47 @@
+namespace FlexKernel.Kernels;
+
+/// <summary>
+/// A vector of int32 sums that takes four byte products per lane and step: the type parameter by which one quantised kernel becomes the
+/// VNNI, AVX2, 128 bit and scalar path. Integer sums are exact, so all of them give the same.
+/// </summary>
+/// <typeparam name="TSelf">The implementing vector.</typeparam>
+internal unsafe interface IDots<TSelf>
+    where TSelf : struct, IDots<TSelf>
+{
+    /// <summary>Lanes per vector; a lane is one output.</summary>
+    static abstract int Count { get; }
+
+    /// <summary>Rows of the largest register tile.</summary>
+    static abstract int TileRows { get; }
+
+    /// <summary>Whether <see cref="MultiplyAddBytes"/> multiplies the stored bytes, and the sums must start 128 · Σx below zero.</summary>
+    static abstract bool KeepsByteOffset { get; }
+
+    /// <summary>The same sum in every lane.</summary>
+    static abstract TSelf Broadcast(int value);
+
+    /// <summary>Reads <see cref="Count"/> groups of four bytes.</summary>
+    static abstract TSelf Load(byte* source);
+
+    /// <summary>The low four bits of every byte.</summary>
+    static abstract TSelf LowNibbles(TSelf bytes);
+
+    /// <summary>The high four bits of every byte.</summary>
+    static abstract TSelf HighNibbles(TSelf bytes);
+
+    /// <summary>Replaces every byte from 0 to 15 by a byte of a table.</summary>
+    static abstract TSelf LookUp(TSelf nibbles, TSelf table);
+
+    /// <summary>A table of 16 bytes as <see cref="LookUp"/> takes it.</summary>
+    static abstract TSelf Table(ReadOnlySpan<byte> levels);
+
+    /// <summary>Adds Σ w·x over the four bytes of each lane, w = stored byte − 128, x signed, −127 to 127.</summary>
+    static abstract TSelf MultiplyAddBytes(TSelf sum, TSelf weights, TSelf x);
+
+    /// <summary>Adds Σ w·x over the four bytes of each lane, w from 0 to 127, x signed, −127 to 127.</summary>
+    static abstract TSelf MultiplyAddLevels(TSelf sum, TSelf weights, TSelf x);
+
+    /// <summary>Writes the sums as float32, exactly.</summary>
+    static abstract TLanes ToSingle<TLanes>(TSelf sums)
+        where TLanes : struct, ILanes<TLanes>;
+}

@@ -1,0 +1,121 @@
+using System.Runtime.CompilerServices;
+
+namespace FlexKernel.Kernels;
+
+/// <summary>How the 32 x 32 weights of a block lie in its bytes, and how they are multiplied.</summary>
+/// <remarks>
+/// <code>
+/// unit of 64 k of one panel (32 outputs):
+///   scales    word j: bfloat16 of block 0 (low half) and of block 1 (high half) of output j      128 bytes
+///   block 0   8 bit:  [8 groups of 4 k][32 outputs][4 bytes]                                    1024 bytes
+///             4 bit:  [4 groups][32 outputs][4 bytes], low nibble k = 4g + i, high 16 + 4g + i     512 bytes
+///   block 1
+/// </code>
+/// Every piece is a multiple of 64 bytes, and a panel is one stream.
+/// </remarks>
+internal unsafe interface IQuantizedFormat
+{
+    /// <summary>Bytes of one block.</summary>
+    static abstract int BlockBytes { get; }
+
+    /// <summary>The level that a stored zero stands for, below zero.</summary>
+    static abstract int Offset { get; }
+
+    /// <summary>Groups of four k that one load of four bytes holds: 1, or 2 as nibbles.</summary>
+    static abstract int GroupsPerLoad { get; }
+
+    /// <summary>What a block's sums start at.</summary>
+    /// <param name="sum">Σx of the block.</param>
+    static abstract TDots Start<TDots>(int sum)
+        where TDots : struct, IDots<TDots>;
+
+    /// <summary>The weights of the first group.</summary>
+    static abstract TDots First<TDots>(TDots bytes)
+        where TDots : struct, IDots<TDots>;
+
+    /// <summary>The weights of the second group.</summary>
+    static abstract TDots Second<TDots>(TDots bytes)
+        where TDots : struct, IDots<TDots>;
+
+    /// <summary>Adds the products of one group.</summary>
+    static abstract TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
+        where TDots : struct, IDots<TDots>;
+}
+
+/// <summary>Bytes: level + 128, from −127 to 127.</summary>
+internal readonly unsafe struct Bytes8 : IQuantizedFormat
+{
+    public static int BlockBytes => 1024;
+
+    public static int Offset => 128;
+
+    public static int GroupsPerLoad => 1;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots Start<TDots>(int sum)
+        where TDots : struct, IDots<TDots> => TDots.Broadcast(TDots.KeepsByteOffset ? -Offset * sum : 0);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots First<TDots>(TDots bytes)
+        where TDots : struct, IDots<TDots> => bytes;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots Second<TDots>(TDots bytes)
+        where TDots : struct, IDots<TDots> => bytes;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
+        where TDots : struct, IDots<TDots> => TDots.MultiplyAddBytes(sum, weights, x);
+}
+
+/// <summary>Nibbles: level + 8, from −8 to 7.</summary>
+internal readonly unsafe struct Nibbles4 : IQuantizedFormat
+{
+    public static int BlockBytes => 512;
+
+    public static int Offset => 8;
+
+    public static int GroupsPerLoad => 2;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots Start<TDots>(int sum)
+        where TDots : struct, IDots<TDots> => TDots.Broadcast(-Offset * sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots First<TDots>(TDots bytes)
+        where TDots : struct, IDots<TDots> => TDots.LowNibbles(bytes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots Second<TDots>(TDots bytes)
+        where TDots : struct, IDots<TDots> => TDots.HighNibbles(bytes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
+        where TDots : struct, IDots<TDots> => TDots.MultiplyAddLevels(sum, weights, x);
+}
+
+/// <summary>Nibbles that number the 16 levels of <see cref="Quantization.Levels"/>.</summary>
+internal readonly unsafe struct Codebook4 : IQuantizedFormat
+{
+    public static int BlockBytes => 512;
+
+    public static int Offset => Quantization.LevelOffset;
+
+    public static int GroupsPerLoad => 2;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots Start<TDots>(int sum)
+        where TDots : struct, IDots<TDots> => TDots.Broadcast(-Offset * sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots First<TDots>(TDots bytes)
+        where TDots : struct, IDots<TDots> => TDots.LookUp(TDots.LowNibbles(bytes), TDots.Table(Quantization.Levels));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots Second<TDots>(TDots bytes)
+        where TDots : struct, IDots<TDots> => TDots.LookUp(TDots.HighNibbles(bytes), TDots.Table(Quantization.Levels));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
+        where TDots : struct, IDots<TDots> => TDots.MultiplyAddLevels(sum, weights, x);
+}

@@ -1,0 +1,233 @@
+using System.Runtime.CompilerServices;
+
+namespace FlexKernel.Kernels;
+
+/// <content>
+/// Register tiles over up to 256 k: integer sums of one block, float sums of one scale of activations; one method per height, since only named
+/// locals stay in registers.
+/// </content>
+internal static unsafe partial class QuantizedProducts
+{
+    /// <summary>4 rows, 2 vectors of outputs, one scale of activations.</summary>
+    private static void Tile4<TDots, TLanes, TFormat>(
+        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, float* y)
+        where TDots : struct, IDots<TDots>
+        where TLanes : struct, ILanes<TLanes>
+        where TFormat : struct, IQuantizedFormat
+    {
+        int step = TDots.Count * sizeof(int);
+        sbyte* x1 = x + stride;
+        sbyte* x2 = x + 2 * stride;
+        sbyte* x3 = x + 3 * stride;
+        TLanes t00 = TLanes.Zero, t01 = TLanes.Zero, t10 = TLanes.Zero, t11 = TLanes.Zero, t20 = TLanes.Zero, t21 = TLanes.Zero, t30 = TLanes.Zero, t31 = TLanes.Zero;
+        for (; units > 0; units--)
+        {
+            byte* w = unit + ScaleBytes;
+            for (int half = 0; half < 2; half++, sums++)
+            {
+                TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00;
+                TDots a10 = TFormat.Start<TDots>(sums[sumStride]), a11 = a10;
+                TDots a20 = TFormat.Start<TDots>(sums[2 * sumStride]), a21 = a20;
+                TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]), a31 = a30;
+                for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                {
+                    TDots w0 = TDots.Load(w);
+                    TDots w1 = TDots.Load(w + step);
+                    TDots f0 = TFormat.First(w0);
+                    TDots f1 = TFormat.First(w1);
+                    TDots broadcast;
+                    broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                    a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                    a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                    broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
+                    a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                    a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
+                    broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group)));
+                    a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
+                    a21 = TFormat.MultiplyAdd(a21, f1, broadcast);
+                    broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group)));
+                    a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
+                    a31 = TFormat.MultiplyAdd(a31, f1, broadcast);
+                    if (TFormat.GroupsPerLoad == 2)
+                    {
+                        f0 = TFormat.Second(w0);
+                        f1 = TFormat.Second(w1);
+                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                        a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
+                        a21 = TFormat.MultiplyAdd(a21, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
+                        a31 = TFormat.MultiplyAdd(a31, f1, broadcast);
+                    }
+                }
+
+                TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
+                TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
+                t00 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a00), p0, t00);
+                t01 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a01), p1, t01);
+                t10 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a10), p0, t10);
+                t11 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a11), p1, t11);
+                t20 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a20), p0, t20);
+                t21 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a21), p1, t21);
+                t30 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a30), p0, t30);
+                t31 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a31), p1, t31);
+                x += Quantization.BlockColumns;
+                x1 += Quantization.BlockColumns;
+                x2 += Quantization.BlockColumns;
+                x3 += Quantization.BlockColumns;
+            }
+
+            unit += UnitBytes<TFormat>();
+        }
+
+        AddScaled(t00, t01, scales[0], y);
+        AddScaled(t10, t11, scales[scaleStride], y + PackedMatrix.PanelRows);
+        AddScaled(t20, t21, scales[2 * scaleStride], y + 2 * PackedMatrix.PanelRows);
+        AddScaled(t30, t31, scales[3 * scaleStride], y + 3 * PackedMatrix.PanelRows);
+    }
+
+    /// <summary>2 rows, 2 vectors of outputs, one scale of activations.</summary>
+    private static void Tile2<TDots, TLanes, TFormat>(
+        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, float* y)
+        where TDots : struct, IDots<TDots>
+        where TLanes : struct, ILanes<TLanes>
+        where TFormat : struct, IQuantizedFormat
+    {
+        int step = TDots.Count * sizeof(int);
+        sbyte* x1 = x + stride;
+        TLanes t00 = TLanes.Zero, t01 = TLanes.Zero, t10 = TLanes.Zero, t11 = TLanes.Zero;
+        for (; units > 0; units--)
+        {
+            byte* w = unit + ScaleBytes;
+            for (int half = 0; half < 2; half++, sums++)
+            {
+                TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00;
+                TDots a10 = TFormat.Start<TDots>(sums[sumStride]), a11 = a10;
+                for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                {
+                    TDots w0 = TDots.Load(w);
+                    TDots w1 = TDots.Load(w + step);
+                    TDots f0 = TFormat.First(w0);
+                    TDots f1 = TFormat.First(w1);
+                    TDots broadcast;
+                    broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                    a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                    a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                    broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
+                    a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                    a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
+                    if (TFormat.GroupsPerLoad == 2)
+                    {
+                        f0 = TFormat.Second(w0);
+                        f1 = TFormat.Second(w1);
+                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                        a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
+                    }
+                }
+
+                TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
+                TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
+                t00 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a00), p0, t00);
+                t01 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a01), p1, t01);
+                t10 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a10), p0, t10);
+                t11 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a11), p1, t11);
+                x += Quantization.BlockColumns;
+                x1 += Quantization.BlockColumns;
+            }
+
+            unit += UnitBytes<TFormat>();
+        }
+
+        AddScaled(t00, t01, scales[0], y);
+        AddScaled(t10, t11, scales[scaleStride], y + PackedMatrix.PanelRows);
+    }
+
+    /// <summary>1 row, 4 vectors of outputs, one scale of activations.</summary>
+    private static void Tile1<TDots, TLanes, TFormat>(
+        sbyte* x, int* sums, float scale, byte* unit, int units, float* y)
+        where TDots : struct, IDots<TDots>
+        where TLanes : struct, ILanes<TLanes>
+        where TFormat : struct, IQuantizedFormat
+    {
+        int step = TDots.Count * sizeof(int);
+        TLanes t00 = TLanes.Zero, t01 = TLanes.Zero, t02 = TLanes.Zero, t03 = TLanes.Zero;
+        for (; units > 0; units--)
+        {
+            byte* w = unit + ScaleBytes;
+            for (int half = 0; half < 2; half++, sums++)
+            {
+                TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00, a02 = a00, a03 = a00;
+                for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                {
+                    Prefetch(w);
+                    Prefetch(w + LineBytes);
+                    TDots w0 = TDots.Load(w);
+                    TDots w1 = TDots.Load(w + step);
+                    TDots w2 = TDots.Load(w + 2 * step);
+                    TDots w3 = TDots.Load(w + 3 * step);
+                    TDots f0 = TFormat.First(w0);
+                    TDots f1 = TFormat.First(w1);
+                    TDots f2 = TFormat.First(w2);
+                    TDots f3 = TFormat.First(w3);
+                    TDots broadcast;
+                    broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                    a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                    a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                    a02 = TFormat.MultiplyAdd(a02, f2, broadcast);
+                    a03 = TFormat.MultiplyAdd(a03, f3, broadcast);
+                    if (TFormat.GroupsPerLoad == 2)
+                    {
+                        f0 = TFormat.Second(w0);
+                        f1 = TFormat.Second(w1);
+                        f2 = TFormat.Second(w2);
+                        f3 = TFormat.Second(w3);
+                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                        a02 = TFormat.MultiplyAdd(a02, f2, broadcast);
+                        a03 = TFormat.MultiplyAdd(a03, f3, broadcast);
+                    }
+                }
+
+                TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
+                TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
+                TLanes p2 = half == 0 ? TLanes.LoadLowHalves(unit + 2 * step) : TLanes.LoadHighHalves(unit + 2 * step);
+                TLanes p3 = half == 0 ? TLanes.LoadLowHalves(unit + 3 * step) : TLanes.LoadHighHalves(unit + 3 * step);
+                t00 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a00), p0, t00);
+                t01 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a01), p1, t01);
+                t02 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a02), p2, t02);
+                t03 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a03), p3, t03);
+                x += Quantization.BlockColumns;
+            }
+
+            unit += UnitBytes<TFormat>();
+        }
+
+        AddScaled(t00, t01, scale, y);
+        AddScaled(t02, t03, scale, y + 2 * TLanes.Count);
+    }
+
+    // The group of four k that a load begins with: a load of nibbles holds group g and group g + 4.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int FirstGroup<TFormat>(int group)
+        where TFormat : struct, IQuantizedFormat => TFormat.GroupsPerLoad == 1 ? group : group / 2;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddScaled<TLanes>(TLanes first, TLanes second, float scale, float* y)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes factor = TLanes.Broadcast(scale);
+        TLanes.Store(TLanes.FusedMultiplyAdd(first, factor, TLanes.Load(y)), y);
+        TLanes.Store(TLanes.FusedMultiplyAdd(second, factor, TLanes.Load(y + TLanes.Count)), y + TLanes.Count);
+    }
+}
