@@ -42,7 +42,7 @@ public static class RandomWeights
             null,
             description.QueryKeyNorm ? maker.Ones(description.QueryWidth) : null,
             description.QueryKeyNorm ? maker.Ones(description.KeyValueWidth) : null,
-            description.Mixture is { } mixture ? maker.Matrix(mixture.Count, d) : null,
+            description.Mixture is { } mixture ? maker.Factor(mixture.Count, d) : null,
             FeedForward(maker, description.Mixture, d, h)))];
         return new ModelWeights(description, embedding, head, maker.Ones(d), layers, maker.Owned);
     }
@@ -57,7 +57,7 @@ public static class RandomWeights
         int[] fullIndices = [.. mixture.Experts.Where(e => e.IsFull).Select(e => e.Index)];
         FullWeights[] roots = [.. fullIndices.Select(_ => Full())];
         Dictionary<int, LowRankWeights> corrections = mixture.Experts.Where(e => !e.IsFull).ToDictionary(e => e.Index, e => new LowRankWeights(
-            maker.Matrix(e.Rank, d), maker.Matrix(h, e.Rank), maker.Matrix(e.Rank, d), maker.Matrix(h, e.Rank), maker.Matrix(e.Rank, h), maker.Matrix(d, e.Rank)));
+            maker.Factor(e.Rank, d), maker.Factor(h, e.Rank), maker.Factor(e.Rank, d), maker.Factor(h, e.Rank), maker.Factor(e.Rank, h), maker.Factor(d, e.Rank)));
         return new FeedForwardWeights(
             d, h, roots, [.. mixture.Experts.Select(e => new ExpertWeights(Array.IndexOf(fullIndices, e.Root), [.. Chain(e).Select(link => corrections[link])]))]);
 
@@ -73,7 +73,12 @@ public static class RandomWeights
 
         public List<IDisposable> Owned { get; } = [];
 
-        public PackedMatrix Matrix(int rows, int columns)
+        public PackedMatrix Matrix(int rows, int columns) => Matrix(rows, columns, format);
+
+        /// <summary>Routers and low-rank factors are never quantised.</summary>
+        public PackedMatrix Factor(int rows, int columns) => Matrix(rows, columns, format.IsQuantized() ? WeightFormat.BF16 : format);
+
+        private PackedMatrix Matrix(int rows, int columns, WeightFormat format)
         {
             cancellationToken.ThrowIfCancellationRequested();
             PackedMatrix matrix = new(rows, columns, format);

@@ -74,7 +74,7 @@ public sealed class UsageTests
     [InlineData("TopP is 2", "from 0 to 1", "generate", "--prompt", "x", "--top-p", "2")]
     [InlineData("--max-tokens: expected a whole number from 1", "'0'", "generate", "--prompt", "x", "--max-tokens", "0")]
     [InlineData("--path: expected one of scalar, 128, 256, 512", "'64'", "generate", "--prompt", "x", "--path", "64")]
-    [InlineData("--weights: expected f32 or bf16", "'q4'", "generate", "--prompt", "x", "--weights", "q4")]
+    [InlineData("--weights: expected f32, bf16, q8, q4 or q4c", "'q5'", "generate", "--prompt", "x", "--weights", "q5")]
     [InlineData("--logit-bias: expected ID=VALUE", "'x=1'", "generate", "--prompt", "x", "--logit-bias", "x=1")]
     [InlineData("--logit-bias: expected ID=VALUE", "'1=nan'", "generate", "--prompt", "x", "--logit-bias", "1=nan")]
     [InlineData("--greedy and --temperature", "give one", "generate", "--prompt", "x", "--greedy", "--temperature", "1")]

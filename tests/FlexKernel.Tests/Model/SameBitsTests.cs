@@ -38,9 +38,14 @@ public sealed class SameBitsTests
     public void Logits_EveryBatchAndChunk_HaveTheCommittedHash(WeightFormat format, KernelPath path, int threads)
     {
         Assert.SkipUnless(KernelPaths.IsSupported(path), $"this processor lacks the {path} path ({KernelPaths.Describe()})");
-        string expected = format == WeightFormat.F32
-            ? "b6d41ff9a50e9bb8b9f1f5a98d85489f95a45c51370d323c50722bada4de31da"
-            : "fd62a48e87d5ea06402348481c9c843f273f7db9e8eb5810d4d7a8d75d860807";
+        string expected = format switch
+        {
+            WeightFormat.F32 => "b6d41ff9a50e9bb8b9f1f5a98d85489f95a45c51370d323c50722bada4de31da",
+            WeightFormat.BF16 => "fd62a48e87d5ea06402348481c9c843f273f7db9e8eb5810d4d7a8d75d860807",
+            WeightFormat.Q8 => "9b5cb459720e1ffd15ea17b4797b5d08fef060242ab5d82cc48be9024262d762",
+            WeightFormat.Q4 => "3ab4de2a10901c61abb1f7d0654f3d9d490a37a4a3d22ffdceec35098c127b06",
+            _ => "2b8a3dc8296395d424cc66094348d269561f593e9412d57f744eba5ebd4edc24",
+        };
         using ModelWeights weights = ToyModel.Weights(format);
         using Backend backend = CpuBackend.Create(path, threads);
         using Transformer transformer = new(weights, backend, new TransformerOptions { CacheTokens = 4096, MaxBatchTokens = 1024 });

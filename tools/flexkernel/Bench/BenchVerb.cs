@@ -23,7 +23,7 @@ internal sealed class BenchVerb : Verb
         "NAME");
 
     private readonly Option<WeightFormat?> _weights = CommonOptions.Weights(
-        "Keep weights as f32 or bf16; by default as stored, random ones as bf16");
+        "Keep weights as f32, bf16, q8, q4 or q4c; by default as stored, random ones as bf16");
 
     private readonly Option<int?> _active = CommonOptions.ActiveExperts();
 

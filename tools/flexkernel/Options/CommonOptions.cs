@@ -19,7 +19,7 @@ internal static class CommonOptions
 
     /// <summary>The format weights are kept in.</summary>
     public static Option<WeightFormat?> Weights(
-        string description = "Keep weights as f32 or bf16; by default as stored, which rounds nothing") =>
+        string description = "Keep weights as f32, bf16, q8, q4 or q4c; by default as stored, which rounds nothing") =>
         OptionFactory.Value("--weights", description, "FORMAT", Parsers.Format);
 
     /// <summary>k.</summary>

@@ -69,7 +69,7 @@ internal static class Parsers
         "q8" => WeightFormat.Q8,
         "q4" => WeightFormat.Q4,
         "q4c" => WeightFormat.Q4C,
-        _ => throw new FormatException("f32 or bf16"),
+        _ => throw new FormatException("f32, bf16, q8, q4 or q4c"),
     };
 
     /// <summary>An element type to store weights in.</summary>
