@@ -24,6 +24,7 @@ internal static unsafe partial class QuantizedProducts
     private const int LineBytes = 64;
 
     /// <summary>Bytes of 64 k of one panel: scales and two blocks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int UnitBytes<TFormat>()
         where TFormat : struct, IQuantizedFormat => ScaleBytes + 2 * TFormat.BlockBytes;
 
