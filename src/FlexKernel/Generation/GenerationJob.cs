@@ -25,9 +25,6 @@ internal sealed class GenerationJob(Generator generator, Action wake, Cancellati
     /// <summary>Whether the reader has to catch up before the generation goes on.</summary>
     public bool IsBehind => _held is not null;
 
-    /// <summary>Set by the scheduler: the last token drawn is not published yet.</summary>
-    public bool HasToken { get; set; }
-
     /// <summary>Told by the reader after each update: there is room again.</summary>
     public void Continue()
     {
@@ -45,16 +42,13 @@ internal sealed class GenerationJob(Generator generator, Action wake, Cancellati
         return _ended.Task;
     }
 
-    /// <summary>Hands the last token to the reader.</summary>
+    /// <summary>Keeps the token that was just drawn until it is published.</summary>
+    public void HoldToken() => _held = Generator.ToUpdate();
+
+    /// <summary>Hands the token held to the reader.</summary>
     /// <returns>False when the reader is behind: the generation has to wait.</returns>
     public bool TryPublish()
     {
-        if (HasToken)
-        {
-            HasToken = false;
-            _held = Generator.ToUpdate();
-        }
-
         // Held before the attempt, so that a reader who makes room during it wakes the scheduler.
         if (_held is { } update && _updates.Writer.TryWrite(update))
         {

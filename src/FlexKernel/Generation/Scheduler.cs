@@ -187,34 +187,28 @@ internal sealed class Scheduler(LanguageModel model) : IDisposable
 
     private void Pass(GenerationBatch batch)
     {
-        Exception? error = null;
         try
         {
             batch.Run();
         }
         catch (Exception e)
         {
-            error = e;
+            _inPass.ForEach(job => End(job, e));
+            return;
         }
 
         foreach (GenerationJob job in _inPass)
         {
             try
             {
-                if (error is null)
+                if (job.Generator.Accept(batch))
                 {
-                    job.HasToken = job.Generator.Accept(batch);
+                    job.HoldToken();
                 }
             }
             catch (Exception e)
             {
                 End(job, e);
-                continue;
-            }
-
-            if (error is not null)
-            {
-                End(job, error);
             }
         }
     }
