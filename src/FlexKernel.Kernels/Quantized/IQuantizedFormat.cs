@@ -18,9 +18,6 @@ internal unsafe interface IQuantizedFormat
     /// <summary>Bytes of one block.</summary>
     static abstract int BlockBytes { get; }
 
-    /// <summary>The level that a stored zero stands for, below zero.</summary>
-    static abstract int Offset { get; }
-
     /// <summary>Groups of four k that one load of four bytes holds: 1, or 2 as nibbles.</summary>
     static abstract int GroupsPerLoad { get; }
 
@@ -47,7 +44,8 @@ internal readonly unsafe struct Bytes8 : IQuantizedFormat
 {
     public static int BlockBytes => 1024;
 
-    public static int Offset => 128;
+    /// <summary>How far below zero the level of a stored zero is.</summary>
+    public const int Offset = 128;
 
     public static int GroupsPerLoad => 1;
 
@@ -73,7 +71,8 @@ internal readonly unsafe struct Nibbles4 : IQuantizedFormat
 {
     public static int BlockBytes => 512;
 
-    public static int Offset => 8;
+    /// <summary>How far below zero the level of a stored zero is.</summary>
+    public const int Offset = 8;
 
     public static int GroupsPerLoad => 2;
 
@@ -99,7 +98,8 @@ internal readonly unsafe struct Codebook4 : IQuantizedFormat
 {
     public static int BlockBytes => 512;
 
-    public static int Offset => Quantization.LevelOffset;
+    /// <summary>How far below zero the level of a stored zero is.</summary>
+    public const int Offset = Quantization.LevelOffset;
 
     public static int GroupsPerLoad => 2;
 

@@ -33,12 +33,16 @@ internal static unsafe class QuantizedPanel
     /// <summary>Reads one output's weights.</summary>
     public static void ReadRow(WeightFormat format, byte* panel, int lane, Span<float> destination)
     {
-        for (int column = 0; column < destination.Length; column++)
+        for (int column = 0; column < destination.Length; column += BlockColumns)
         {
-            byte* payload = Block(format, panel, column, lane, out ushort* scale);
-            byte* at = Place(format, payload, column % BlockColumns, out int shift);
-            byte code = format == WeightFormat.Q8 ? *at : (byte)((*at >> shift) & 15);
-            destination[column] = Quantization.Value(format, code, BFloat16.ToSingle(*scale));
+            byte* payload = Block(format, panel, column, lane, out ushort* stored);
+            float scale = BFloat16.ToSingle(*stored);
+            for (int k = 0; k < Math.Min(BlockColumns, destination.Length - column); k++)
+            {
+                byte* at = Place(format, payload, k, out int shift);
+                byte code = format == WeightFormat.Q8 ? *at : (byte)((*at >> shift) & 15);
+                destination[column + k] = Quantization.Value(format, code, scale);
+            }
         }
     }
 
@@ -54,10 +58,9 @@ internal static unsafe class QuantizedPanel
 
     private static byte* Place(WeightFormat format, byte* payload, int k, out int shift)
     {
-        const int GroupBytes = 4 * PackedMatrix.PanelRows;
         bool isHigh = format != WeightFormat.Q8 && k >= BlockColumns / 2;
         shift = isHigh ? 4 : 0;
         k -= isHigh ? BlockColumns / 2 : 0;
-        return payload + k / 4 * GroupBytes + k % 4;
+        return payload + k / 4 * QuantizedProducts.GroupBytes + k % 4;
     }
 }

@@ -15,7 +15,8 @@ internal static unsafe partial class QuantizedProducts
 
     /// <summary>Bytes of the scales of 64 k of one panel.</summary>
     public const int ScaleBytes = PackedMatrix.PanelRows * sizeof(uint);
-    private const int GroupBytes = PackedMatrix.PanelRows * sizeof(int);
+    /// <summary>Bytes of four k of one panel, as bytes or as low and high nibbles of eight.</summary>
+    public const int GroupBytes = PackedMatrix.PanelRows * sizeof(int);
     private const int UnitsPerGroup = QuantizedRows.GroupColumns / Quantization.UnitColumns;
 
     // The weights of so many k of one panel and the sums of the rows stay in the first-level cache.
@@ -106,38 +107,23 @@ internal static unsafe partial class QuantizedProducts
             byte* block = weights + (long)group * UnitsPerGroup * UnitBytes<TFormat>();
             for (int row = 0; row < rows;)
             {
-                int left = rows - row;
-                float* s = sums + row * PackedMatrix.PanelRows;
-                if (left >= 4 && TDots.TileRows >= 4)
-                {
-                    Strip<TDots, TLanes, TFormat, Four>(x, firstRow + row, group, count, block, s);
-                    row += 4;
-                }
-                else if (left >= 2)
-                {
-                    Strip<TDots, TLanes, TFormat, Two>(x, firstRow + row, group, count, block, s);
-                    row += 2;
-                }
-                else
-                {
-                    Strip<TDots, TLanes, TFormat, One>(x, firstRow + row, group, count, block, s);
-                    row++;
-                }
+                int left = rows - row, height = left >= 4 && TDots.TileRows >= 4 ? 4 : left >= 2 ? 2 : 1;
+                Strip<TDots, TLanes, TFormat>(x, firstRow + row, height, group, count, block, sums + row * PackedMatrix.PanelRows);
+                row += height;
             }
         }
     }
 
-    private static void Strip<TDots, TLanes, TFormat, THeight>(QuantizedRows x, int row, int group, int groups, byte* weights, float* sums)
+    private static void Strip<TDots, TLanes, TFormat>(QuantizedRows x, int row, int height, int group, int groups, byte* weights, float* sums)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
-        where THeight : struct, IHeight
     {
         sbyte* values = x.Values + (long)row * x.Stride + group * QuantizedRows.GroupColumns;
         int* blockSums = x.Sums + (long)row * x.Blocks + group * (QuantizedRows.GroupColumns / Quantization.BlockColumns);
         float* scales = x.Scales + (long)row * x.Groups + group;
         int units = x.Stride / Quantization.UnitColumns - group * UnitsPerGroup;
-        int step = (THeight.Rows == 1 ? 4 : 2) * TDots.Count;
+        int step = (height == 1 ? 4 : 2) * TDots.Count;
         for (int lane = 0; lane < PackedMatrix.PanelRows; lane += step)
         {
             byte* w = weights + lane * sizeof(int);
@@ -147,11 +133,11 @@ internal static unsafe partial class QuantizedProducts
                 byte* unit = w + (long)g * UnitsPerGroup * UnitBytes<TFormat>();
                 sbyte* v = values + g * QuantizedRows.GroupColumns;
                 int* b = blockSums + g * (QuantizedRows.GroupColumns / Quantization.BlockColumns);
-                if (THeight.Rows == 4)
+                if (height == 4)
                 {
                     Tile4<TDots, TLanes, TFormat>(v, x.Stride, b, x.Blocks, scales + g, x.Groups, unit, count, sums + lane);
                 }
-                else if (THeight.Rows == 2)
+                else if (height == 2)
                 {
                     Tile2<TDots, TLanes, TFormat>(v, x.Stride, b, x.Blocks, scales + g, x.Groups, unit, count, sums + lane);
                 }
@@ -180,25 +166,5 @@ internal static unsafe partial class QuantizedProducts
         {
             Sse.Prefetch0(w + PrefetchBytes);
         }
-    }
-
-    private interface IHeight
-    {
-        static abstract int Rows { get; }
-    }
-
-    private readonly struct One : IHeight
-    {
-        public static int Rows => 1;
-    }
-
-    private readonly struct Two : IHeight
-    {
-        public static int Rows => 2;
-    }
-
-    private readonly struct Four : IHeight
-    {
-        public static int Rows => 4;
     }
 }
