@@ -88,17 +88,8 @@ public sealed class FlexKernelChatClient : IChatClient
     /// Without a key: <see cref="ChatClientMetadata"/>, <see cref="LanguageModel"/>, <see cref="ModelDescription"/>,
     /// <see cref="ExpertCatalogue"/> and the client itself.
     /// </remarks>
-    public object? GetService(Type serviceType, object? serviceKey = null)
-    {
-        ArgumentNullException.ThrowIfNull(serviceType);
-        return serviceKey is not null ? null
-            : serviceType == typeof(ChatClientMetadata) ? _metadata
-            : serviceType == typeof(LanguageModel) ? _model
-            : serviceType == typeof(ModelDescription) ? _model.Description
-            : serviceType == typeof(ExpertCatalogue) ? _model.Experts
-            : serviceType.IsInstanceOfType(this) ? this
-            : null;
-    }
+    public object? GetService(Type serviceType, object? serviceKey = null) =>
+        ModelServices.Find(this, _metadata, _model, serviceType, serviceKey);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -89,17 +89,8 @@ public sealed class FlexKernelEmbeddingGenerator : IEmbeddingGenerator<string, E
     /// Without a key: <see cref="EmbeddingGeneratorMetadata"/>, <see cref="LanguageModel"/>, <see cref="ModelDescription"/>,
     /// <see cref="ExpertCatalogue"/> and the generator itself.
     /// </remarks>
-    public object? GetService(Type serviceType, object? serviceKey = null)
-    {
-        ArgumentNullException.ThrowIfNull(serviceType);
-        return serviceKey is not null ? null
-            : serviceType == typeof(EmbeddingGeneratorMetadata) ? _metadata
-            : serviceType == typeof(LanguageModel) ? _model
-            : serviceType == typeof(ModelDescription) ? _model.Description
-            : serviceType == typeof(ExpertCatalogue) ? _model.Experts
-            : serviceType.IsInstanceOfType(this) ? this
-            : null;
-    }
+    public object? GetService(Type serviceType, object? serviceKey = null) =>
+        ModelServices.Find(this, _metadata, _model, serviceType, serviceKey);
 
     /// <inheritdoc/>
     public void Dispose()
