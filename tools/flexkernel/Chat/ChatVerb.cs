@@ -60,12 +60,7 @@ internal sealed class ChatVerb : Verb
 
         FlexKernelChatOptions chat = new() { ModelId = Path.GetFileName(Path.GetFullPath(directory)), Template = Template(parse.GetValue(_template)) };
         LanguageModelOptions loading = _model.Read(parse);
-        LanguageModel model = await LongWork.RunAsync(
-            Terminal,
-            $"loading {directory}",
-            WorkUnit.Bytes,
-            parse.GetValue(_quiet),
-            progress => LanguageModel.Load(directory, loading, progress, cancellationToken));
+        LanguageModel model = await LongWork.LoadAsync(Terminal, directory, loading, parse.GetValue(_quiet), cancellationToken);
         using IChatClient client = new FlexKernelChatClient(model, chat, ownsModel: true);
         ChatState state = new(new GenerationOptions
         {

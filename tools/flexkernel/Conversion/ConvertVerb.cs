@@ -1,9 +1,7 @@
 using System.Collections.Immutable;
 using System.CommandLine;
-using System.Diagnostics;
 using FlexKernel.Checkpoints;
 using FlexKernel.Cli.Options;
-using FlexKernel.Cli.Output;
 using FlexKernel.Conversion;
 
 namespace FlexKernel.Cli.Conversion;
@@ -65,14 +63,12 @@ internal sealed class ConvertVerb : Verb
             Overwrite = _output.Overwrite(parse),
         };
         string source = ModelLocator.Find(parse.GetRequiredValue(_source)), destination = parse.GetRequiredValue(_destination);
-        long start = Stopwatch.GetTimestamp();
-        WrittenModel written = await LongWork.RunAsync(
+        await _output.WriteAsync(
+            parse,
             Terminal,
             $"converting {source}",
-            WorkUnit.Bytes,
-            _output.IsQuiet(parse),
+            destination,
             progress => ModelConverter.Convert(source, destination, options, progress, cancellationToken));
-        _output.Report(parse, Terminal, destination, written, Stopwatch.GetElapsedTime(start).TotalSeconds);
         return ExitCode.Ok;
     }
 

@@ -68,12 +68,7 @@ internal sealed class EmbedVerb : Verb
         string[] searched = parse.GetValue(_documents) is { } file ? await DocumentFile.ReadAsync(file, cancellationToken) : [];
 
         bool isQuiet = parse.GetValue(_quiet);
-        using LanguageModel model = await LongWork.RunAsync(
-            Terminal,
-            $"loading {directory}",
-            WorkUnit.Bytes,
-            isQuiet,
-            progress => LanguageModel.Load(directory, loading, progress, cancellationToken));
+        using LanguageModel model = await LongWork.LoadAsync(Terminal, directory, loading, isQuiet, cancellationToken);
         int[][] documents = await LongWork.RunAsync(
             Terminal,
             "tokenizing",

@@ -83,12 +83,7 @@ internal sealed class EvalVerb : Verb
         CheckDirectory(parse.GetValue(_samples));
         int? limit = parse.GetValue(_limit);
         EvalTask[] tasks = [.. parse.GetRequiredValue(_files).Select(file => EvalTask.Read(file, parse.GetValue(_kind), limit))];
-        using LanguageModel model = await LongWork.RunAsync(
-            Terminal,
-            $"loading {directory}",
-            WorkUnit.Bytes,
-            isQuiet,
-            progress => LanguageModel.Load(directory, loading, progress, cancellationToken));
+        using LanguageModel model = await LongWork.LoadAsync(Terminal, directory, loading, isQuiet, cancellationToken);
         Evaluator evaluator = new(model, options);
         TextScoring scoring = parse.GetValue(_scoring) ?? TextScoring.Stream;
         List<EvalResult> results = [];

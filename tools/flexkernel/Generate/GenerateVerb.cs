@@ -59,12 +59,7 @@ internal sealed class GenerateVerb : Verb
         string prompt = await _prompt.ReadAsync(parse, Terminal, cancellationToken);
 
         long start = Stopwatch.GetTimestamp();
-        using LanguageModel model = await LongWork.RunAsync(
-            Terminal,
-            $"loading {directory}",
-            WorkUnit.Bytes,
-            parse.GetValue(_quiet),
-            progress => LanguageModel.Load(directory, loading, progress, cancellationToken));
+        using LanguageModel model = await LongWork.LoadAsync(Terminal, directory, loading, parse.GetValue(_quiet), cancellationToken);
         double loadSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (parse.GetValue(_json))
         {

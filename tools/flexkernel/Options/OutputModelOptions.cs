@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using FlexKernel.Checkpoints;
 using FlexKernel.Cli.Output;
 using FlexKernel.Conversion;
@@ -28,9 +29,6 @@ internal sealed class OutputModelOptions
         command.Add(_quiet);
     }
 
-    /// <summary>Whether progress and the closing line are left out.</summary>
-    public bool IsQuiet(ParseResult parse) => parse.GetValue(_quiet);
-
     /// <summary>Whether a model directory is replaced.</summary>
     public bool Overwrite(ParseResult parse) => parse.GetValue(_force);
 
@@ -44,13 +42,21 @@ internal sealed class OutputModelOptions
         _ => Checkpoints.Sharding.Default,
     };
 
-    /// <summary>Tells what was written.</summary>
+    /// <summary>Writes a model and tells what was written.</summary>
     /// <param name="parse">The command line.</param>
-    /// <param name="terminal">Where to.</param>
+    /// <param name="terminal">Where to tell it, and where progress goes.</param>
+    /// <param name="what">What is done, for the progress.</param>
     /// <param name="destination">The directory as the user named it.</param>
-    /// <param name="model">What is in it.</param>
-    /// <param name="seconds">How long it took.</param>
-    public void Report(ParseResult parse, Terminal terminal, string destination, WrittenModel model, double seconds)
+    /// <param name="write">Writes it.</param>
+    public async Task WriteAsync(
+        ParseResult parse, Terminal terminal, string what, string destination, Func<IProgress<WorkProgress>, WrittenModel> write)
+    {
+        long start = Stopwatch.GetTimestamp();
+        WrittenModel written = await LongWork.RunAsync(terminal, what, WorkUnit.Bytes, parse.GetValue(_quiet), write);
+        Report(parse, terminal, destination, written, Stopwatch.GetElapsedTime(start).TotalSeconds);
+    }
+
+    private void Report(ParseResult parse, Terminal terminal, string destination, WrittenModel model, double seconds)
     {
         if (parse.GetValue(_json))
         {
@@ -75,7 +81,7 @@ internal sealed class OutputModelOptions
                 json.WriteEndObject();
             });
         }
-        else if (!IsQuiet(parse))
+        else if (!parse.GetValue(_quiet))
         {
             string others = model.OtherFiles.IsEmpty ? "" : $"; copied {string.Join(", ", model.OtherFiles)}";
             string amounts = $"{Amounts.Of(model.TensorCount, "tensor")}, {Amounts.Bytes(model.TensorBytes)}";

@@ -23,6 +23,21 @@ internal static class LongWork
     private static readonly TimeSpan Refresh = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(10);
 
+    /// <summary>Loads a model.</summary>
+    /// <param name="terminal">Progress goes to its standard error.</param>
+    /// <param name="directory">The model directory.</param>
+    /// <param name="options">How to load and run it.</param>
+    /// <param name="isQuiet">Whether to show nothing.</param>
+    /// <param name="cancellationToken">Stops the load.</param>
+    public static Task<LanguageModel> LoadAsync(
+        Terminal terminal, string directory, LanguageModelOptions options, bool isQuiet, CancellationToken cancellationToken) =>
+        RunAsync(
+            terminal,
+            $"loading {directory}",
+            WorkUnit.Bytes,
+            isQuiet,
+            progress => LanguageModel.Load(directory, options, progress, cancellationToken));
+
     /// <summary>Runs work on a thread of its own.</summary>
     /// <param name="terminal">Progress goes to its standard error.</param>
     /// <param name="what">What is done, for example <c>loading models</c>.</param>

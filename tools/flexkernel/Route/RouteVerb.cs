@@ -54,12 +54,7 @@ internal sealed class RouteVerb : Verb
         string prompt = await _text.ReadAsync(parse, Terminal, cancellationToken);
         bool isQuiet = parse.GetValue(_quiet);
 
-        using LanguageModel model = await LongWork.RunAsync(
-            Terminal,
-            $"loading {directory}",
-            WorkUnit.Bytes,
-            isQuiet,
-            progress => LanguageModel.Load(directory, loading, progress, cancellationToken));
+        using LanguageModel model = await LongWork.LoadAsync(Terminal, directory, loading, isQuiet, cancellationToken);
         RoutedText text = await RouteAsync(parse, model, prompt, writing, Path.GetFileName(Path.GetFullPath(directory)), cancellationToken);
         if (parse.GetValue(_html) is { } file)
         {

@@ -1,8 +1,6 @@
 using System.CommandLine;
-using System.Diagnostics;
 using FlexKernel.Checkpoints;
 using FlexKernel.Cli.Options;
-using FlexKernel.Cli.Output;
 using FlexKernel.Conversion;
 
 namespace FlexKernel.Cli.Synth;
@@ -71,14 +69,12 @@ internal sealed class SynthVerb : Verb
             TokenizerDirectory = parse.GetValue(_tokenizer) is { } tokenizer ? ModelLocator.Find(tokenizer) : null,
             Overwrite = _output.Overwrite(parse),
         };
-        long start = Stopwatch.GetTimestamp();
-        WrittenModel written = await LongWork.RunAsync(
+        await _output.WriteAsync(
+            parse,
             Terminal,
             $"writing {destination}",
-            WorkUnit.Bytes,
-            _output.IsQuiet(parse),
+            destination,
             progress => SyntheticModel.Write(destination, config, options, progress, cancellationToken));
-        _output.Report(parse, Terminal, destination, written, Stopwatch.GetElapsedTime(start).TotalSeconds);
         return ExitCode.Ok;
     }
 
