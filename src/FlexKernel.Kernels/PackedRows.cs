@@ -8,7 +8,7 @@ namespace FlexKernel.Kernels;
 /// Rows of activations, regrouped for the register tiles: strips of rows, in each strip k after k, in each k the strip's rows.
 /// </summary>
 /// <remarks>
-/// The strips of n rows are as tall as the largest tile while that fits, then 6, 4, 2 and 1 rows. One row alone is read where it lies.
+/// The strips of n rows are as tall as the largest tile while that fits, then 8, 6, 4, 2 and 1 rows. One row alone is read where it lies.
 /// </remarks>
 internal unsafe struct PackedRows
 {
@@ -27,7 +27,7 @@ internal unsafe struct PackedRows
     public static int StripRows(int row, int rows, int tileRows)
     {
         int left = rows - row;
-        return left >= tileRows ? tileRows : left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+        return left >= tileRows ? tileRows : left >= 8 ? 8 : left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
     }
 
     /// <summary>Packs one strip.</summary>

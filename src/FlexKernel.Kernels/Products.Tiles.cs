@@ -120,6 +120,81 @@ internal static unsafe partial class Products
         Finish(c11, d11, y + 11 * stride, add);
     }
 
+    /// <summary>8 rows, 2 vectors of outputs.</summary>
+    private static void Tile8<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add, byte* next)
+        where TLanes : struct, ILanes<TLanes>
+        where TFormat : struct, IPanelFormat
+    {
+        byte* v = w + TLanes.Count * sizeof(float);
+        TLanes c0 = TLanes.Zero, d0 = TLanes.Zero, c1 = TLanes.Zero, d1 = TLanes.Zero, c2 = TLanes.Zero, d2 = TLanes.Zero,
+            c3 = TLanes.Zero, d3 = TLanes.Zero, c4 = TLanes.Zero, d4 = TLanes.Zero, c5 = TLanes.Zero, d5 = TLanes.Zero,
+            c6 = TLanes.Zero, d6 = TLanes.Zero, c7 = TLanes.Zero, d7 = TLanes.Zero;
+        for (; pairs > 0; pairs--, a += 16, w += TFormat.PairBytes, v += TFormat.PairBytes)
+        {
+            PrefetchAhead<TFormat>(w, ref next);
+            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
+            x = TLanes.Broadcast(a[0]);
+            c0 = TLanes.FusedMultiplyAdd(p, x, c0);
+            d0 = TLanes.FusedMultiplyAdd(q, x, d0);
+            x = TLanes.Broadcast(a[1]);
+            c1 = TLanes.FusedMultiplyAdd(p, x, c1);
+            d1 = TLanes.FusedMultiplyAdd(q, x, d1);
+            x = TLanes.Broadcast(a[2]);
+            c2 = TLanes.FusedMultiplyAdd(p, x, c2);
+            d2 = TLanes.FusedMultiplyAdd(q, x, d2);
+            x = TLanes.Broadcast(a[3]);
+            c3 = TLanes.FusedMultiplyAdd(p, x, c3);
+            d3 = TLanes.FusedMultiplyAdd(q, x, d3);
+            x = TLanes.Broadcast(a[4]);
+            c4 = TLanes.FusedMultiplyAdd(p, x, c4);
+            d4 = TLanes.FusedMultiplyAdd(q, x, d4);
+            x = TLanes.Broadcast(a[5]);
+            c5 = TLanes.FusedMultiplyAdd(p, x, c5);
+            d5 = TLanes.FusedMultiplyAdd(q, x, d5);
+            x = TLanes.Broadcast(a[6]);
+            c6 = TLanes.FusedMultiplyAdd(p, x, c6);
+            d6 = TLanes.FusedMultiplyAdd(q, x, d6);
+            x = TLanes.Broadcast(a[7]);
+            c7 = TLanes.FusedMultiplyAdd(p, x, c7);
+            d7 = TLanes.FusedMultiplyAdd(q, x, d7);
+            p = TFormat.LoadOdd<TLanes>(w);
+            q = TFormat.LoadOdd<TLanes>(v);
+            x = TLanes.Broadcast(a[8]);
+            c0 = TLanes.FusedMultiplyAdd(p, x, c0);
+            d0 = TLanes.FusedMultiplyAdd(q, x, d0);
+            x = TLanes.Broadcast(a[9]);
+            c1 = TLanes.FusedMultiplyAdd(p, x, c1);
+            d1 = TLanes.FusedMultiplyAdd(q, x, d1);
+            x = TLanes.Broadcast(a[10]);
+            c2 = TLanes.FusedMultiplyAdd(p, x, c2);
+            d2 = TLanes.FusedMultiplyAdd(q, x, d2);
+            x = TLanes.Broadcast(a[11]);
+            c3 = TLanes.FusedMultiplyAdd(p, x, c3);
+            d3 = TLanes.FusedMultiplyAdd(q, x, d3);
+            x = TLanes.Broadcast(a[12]);
+            c4 = TLanes.FusedMultiplyAdd(p, x, c4);
+            d4 = TLanes.FusedMultiplyAdd(q, x, d4);
+            x = TLanes.Broadcast(a[13]);
+            c5 = TLanes.FusedMultiplyAdd(p, x, c5);
+            d5 = TLanes.FusedMultiplyAdd(q, x, d5);
+            x = TLanes.Broadcast(a[14]);
+            c6 = TLanes.FusedMultiplyAdd(p, x, c6);
+            d6 = TLanes.FusedMultiplyAdd(q, x, d6);
+            x = TLanes.Broadcast(a[15]);
+            c7 = TLanes.FusedMultiplyAdd(p, x, c7);
+            d7 = TLanes.FusedMultiplyAdd(q, x, d7);
+        }
+
+        Finish(c0, d0, y, add);
+        Finish(c1, d1, y + stride, add);
+        Finish(c2, d2, y + 2 * stride, add);
+        Finish(c3, d3, y + 3 * stride, add);
+        Finish(c4, d4, y + 4 * stride, add);
+        Finish(c5, d5, y + 5 * stride, add);
+        Finish(c6, d6, y + 6 * stride, add);
+        Finish(c7, d7, y + 7 * stride, add);
+    }
+
     /// <summary>6 rows, 2 vectors of outputs.</summary>
     private static void Tile6<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add, byte* next)
         where TLanes : struct, ILanes<TLanes>

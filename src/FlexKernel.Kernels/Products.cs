@@ -75,9 +75,10 @@ internal static unsafe partial class Products
     {
         int totalPairs = PackedMatrix.RoundUp(matrix.Columns, 2) / 2;
 
-        // More than one strip reads the same weights again: widen them once. Few rows stream the weights: one panel after the other.
+        // Few rows stream the weights: one panel after the other. More than one strip reads the same weights again: with 16 registers, which
+        // the widening would overflow, they are widened once.
         bool stream = x.Rows <= TLanes.TileRows;
-        bool widen = !stream && TFormat.PairBytes != PanelFloat32.PairBytes;
+        bool widen = !stream && TFormat.PairBytes != PanelFloat32.PairBytes && TLanes.Count < Lanes512.Count;
         int chunk = stream ? 1 : Math.Max(1, OutputsPerChunk / ((lastRow - firstRow) * PackedMatrix.PanelRows));
         for (int first = begin; first < end; first += chunk)
         {
@@ -138,6 +139,9 @@ internal static unsafe partial class Products
         {
             case 12:
                 Tile12<TLanes, TFormat>(a, w, y, stride, pairs, add, next);
+                break;
+            case 8:
+                Tile8<TLanes, TFormat>(a, w, y, stride, pairs, add, next);
                 break;
             case 6:
                 Tile6<TLanes, TFormat>(a, w, y, stride, pairs, add, next);

@@ -18,7 +18,7 @@ internal sealed unsafe partial class NativeMemoryOwner : IDisposable
 
         // Kernels may prefetch past the end, never read there.
         nuint size = (nuint)Math.Max(byteCount, 1);
-        bool large = size >= 2 * PageSize;
+        bool large = size >= PageSize;
         nuint alignment = large ? PageSize : 64;
         _block = NativeMemory.AllocZeroed(checked(size + alignment));
         _pointer = (byte*)(((nuint)_block + alignment - 1) & ~(alignment - 1));

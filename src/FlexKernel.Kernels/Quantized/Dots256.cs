@@ -66,6 +66,21 @@ internal readonly unsafe struct Dots256 : IDots<Dots256>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 StartNibbles(int offset) => default;
+
+    // Sums of 16 bits: 8 steps of at most 2 · 15 · 127 stay below 2^15.
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 MultiplyAddNibbles(Dots256 sum, Dots256 weights, Dots256 x) =>
+        new((sum._value.AsInt16() + Avx2.MultiplyAddAdjacent(weights._value.AsByte(), x._value.AsSByte())).AsInt32());
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 TotalNibbles(Dots256 sum, int offset) =>
+        new(Avx2.MultiplyAddAdjacent(sum._value.AsInt16(), Vector256.Create((short)1)) + Vector256.Create(offset));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes ToSingle<TLanes>(Dots256 sums)
         where TLanes : struct, ILanes<TLanes> => Unsafe.BitCast<Vector256<float>, TLanes>(Vector256.ConvertToSingle(sums._value));
 

@@ -17,7 +17,7 @@ internal readonly unsafe struct DotsVnni256 : IDots<DotsVnni256>
 
     /// <inheritdoc/>
     /// <remarks>32 registers where AVX-512 is there too: 8 integer and 8 float sums, 2 weights, 4 rows.</remarks>
-    public static int TileRows => 4;
+    public static int TileRows => Avx512F.VL.IsSupported ? 4 : 2;
 
     /// <inheritdoc/>
     public static bool KeepsByteOffset => true;
@@ -59,6 +59,18 @@ internal readonly unsafe struct DotsVnni256 : IDots<DotsVnni256>
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static DotsVnni256 MultiplyAddLevels(DotsVnni256 sum, DotsVnni256 weights, DotsVnni256 x) => MultiplyAddBytes(sum, weights, x);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotsVnni256 StartNibbles(int offset) => Broadcast(offset);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotsVnni256 MultiplyAddNibbles(DotsVnni256 sum, DotsVnni256 weights, DotsVnni256 x) => MultiplyAddBytes(sum, weights, x);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static DotsVnni256 TotalNibbles(DotsVnni256 sum, int offset) => sum;
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

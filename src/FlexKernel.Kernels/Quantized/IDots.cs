@@ -2,7 +2,7 @@ namespace FlexKernel.Kernels;
 
 /// <summary>
 /// A vector of int32 sums that takes four byte products per lane and step: the type parameter by which one quantised kernel becomes the
-/// VNNI, AVX2, 128 bit and scalar path. Integer sums are exact, so all of them give the same.
+/// AVX-512, VNNI, AVX2, 128 bit and scalar path. Integer sums are exact, so all of them give the same.
 /// </summary>
 /// <typeparam name="TSelf">The implementing vector.</typeparam>
 internal unsafe interface IDots<TSelf>
@@ -40,6 +40,16 @@ internal unsafe interface IDots<TSelf>
 
     /// <summary>Adds Σ w·x over the four bytes of each lane, w from 0 to 127, x signed, −127 to 127.</summary>
     static abstract TSelf MultiplyAddLevels(TSelf sum, TSelf weights, TSelf x);
+
+    /// <summary>What the sums of a block of nibbles begin with: a sum of its own kind until <see cref="TotalNibbles"/>.</summary>
+    /// <param name="offset">What the block's totals must contain besides the products.</param>
+    static abstract TSelf StartNibbles(int offset);
+
+    /// <summary>Adds Σ w·x over the four bytes of each lane, w from 0 to 15, x signed, −127 to 127; for at most 32 bytes a lane.</summary>
+    static abstract TSelf MultiplyAddNibbles(TSelf sum, TSelf weights, TSelf x);
+
+    /// <summary>Turns what <see cref="MultiplyAddNibbles"/> summed into sums of int32.</summary>
+    static abstract TSelf TotalNibbles(TSelf sum, int offset);
 
     /// <summary>Writes the sums as float32, exactly.</summary>
     static abstract TLanes ToSingle<TLanes>(TSelf sums)

@@ -37,6 +37,12 @@ internal unsafe interface IQuantizedFormat
     /// <summary>Adds the products of one group.</summary>
     static abstract TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
         where TDots : struct, IDots<TDots>;
+
+    /// <summary>A block's sums as int32.</summary>
+    /// <param name="sums">What <see cref="MultiplyAdd"/> left.</param>
+    /// <param name="sum">Σx of the block.</param>
+    static abstract TDots Total<TDots>(TDots sums, int sum)
+        where TDots : struct, IDots<TDots>;
 }
 
 /// <summary>Bytes: level + 128, from −127 to 127.</summary>
@@ -64,6 +70,10 @@ internal readonly unsafe struct Bytes8 : IQuantizedFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
         where TDots : struct, IDots<TDots> => TDots.MultiplyAddBytes(sum, weights, x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots Total<TDots>(TDots sums, int sum)
+        where TDots : struct, IDots<TDots> => sums;
 }
 
 /// <summary>Nibbles: level + 8, from −8 to 7.</summary>
@@ -78,7 +88,7 @@ internal readonly unsafe struct Nibbles4 : IQuantizedFormat
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots Start<TDots>(int sum)
-        where TDots : struct, IDots<TDots> => TDots.Broadcast(-Offset * sum);
+        where TDots : struct, IDots<TDots> => TDots.StartNibbles(-Offset * sum);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots First<TDots>(TDots bytes)
@@ -90,7 +100,11 @@ internal readonly unsafe struct Nibbles4 : IQuantizedFormat
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
-        where TDots : struct, IDots<TDots> => TDots.MultiplyAddLevels(sum, weights, x);
+        where TDots : struct, IDots<TDots> => TDots.MultiplyAddNibbles(sum, weights, x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots Total<TDots>(TDots sums, int sum)
+        where TDots : struct, IDots<TDots> => TDots.TotalNibbles(sums, -Offset * sum);
 }
 
 /// <summary>Nibbles that number the 16 levels of <see cref="Quantization.Levels"/>.</summary>
@@ -118,4 +132,8 @@ internal readonly unsafe struct Codebook4 : IQuantizedFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
         where TDots : struct, IDots<TDots> => TDots.MultiplyAddLevels(sum, weights, x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots Total<TDots>(TDots sums, int sum)
+        where TDots : struct, IDots<TDots> => sums;
 }

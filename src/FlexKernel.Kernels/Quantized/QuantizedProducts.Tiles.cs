@@ -3,14 +3,14 @@ using System.Runtime.CompilerServices;
 namespace FlexKernel.Kernels;
 
 /// <content>
-/// Register tiles over up to 256 k: integer sums of one block, float sums of one scale of activations; one method per height, since only named
-/// locals stay in registers.
+/// Register tiles over all k: integer sums of one block, float sums of one scale of activations, which are added to what stands in y; one
+/// method per height, since only named locals stay in registers.
 /// </content>
 internal static unsafe partial class QuantizedProducts
 {
-    /// <summary>4 rows, 2 vectors of outputs, one scale of activations.</summary>
-    private static void Tile4<TDots, TLanes, TFormat>(
-        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, float* y)
+    /// <summary>6 rows, 1 vector of outputs.</summary>
+    private static void Tile6<TDots, TLanes, TFormat>(
+        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, byte* next, float* y)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
@@ -19,202 +19,357 @@ internal static unsafe partial class QuantizedProducts
         sbyte* x1 = x + stride;
         sbyte* x2 = x + 2 * stride;
         sbyte* x3 = x + 3 * stride;
-        TLanes t00 = TLanes.Zero, t01 = TLanes.Zero, t10 = TLanes.Zero, t11 = TLanes.Zero, t20 = TLanes.Zero, t21 = TLanes.Zero, t30 = TLanes.Zero, t31 = TLanes.Zero;
-        for (; units > 0; units--)
+        sbyte* x4 = x + 4 * stride;
+        sbyte* x5 = x + 5 * stride;
+        for (; units > 0; scales++)
         {
-            byte* w = unit + ScaleBytes;
-            for (int half = 0; half < 2; half++, sums++)
+            TLanes t00 = TLanes.Zero, t10 = TLanes.Zero, t20 = TLanes.Zero, t30 = TLanes.Zero, t40 = TLanes.Zero, t50 = TLanes.Zero;
+            int left = Math.Min(UnitsPerGroup, units);
+            for (units -= left; left > 0; left--)
             {
-                TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00;
-                TDots a10 = TFormat.Start<TDots>(sums[sumStride]), a11 = a10;
-                TDots a20 = TFormat.Start<TDots>(sums[2 * sumStride]), a21 = a20;
-                TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]), a31 = a30;
-                for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                PrefetchUnit<TFormat>(unit, ref next);
+                byte* w = unit + ScaleBytes;
+                for (int half = 0; half < 2; half++, sums++)
                 {
-                    TDots w0 = TDots.Load(w);
-                    TDots w1 = TDots.Load(w + step);
-                    TDots f0 = TFormat.First(w0);
-                    TDots f1 = TFormat.First(w1);
-                    TDots broadcast;
-                    broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
-                    a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                    a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                    broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
-                    a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                    a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
-                    broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group)));
-                    a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                    a21 = TFormat.MultiplyAdd(a21, f1, broadcast);
-                    broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group)));
-                    a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                    a31 = TFormat.MultiplyAdd(a31, f1, broadcast);
-                    if (TFormat.GroupsPerLoad == 2)
+                    TDots a00 = TFormat.Start<TDots>(sums[0]);
+                    TDots a10 = TFormat.Start<TDots>(sums[sumStride]);
+                    TDots a20 = TFormat.Start<TDots>(sums[2 * sumStride]);
+                    TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]);
+                    TDots a40 = TFormat.Start<TDots>(sums[4 * sumStride]);
+                    TDots a50 = TFormat.Start<TDots>(sums[5 * sumStride]);
+                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
                     {
-                        f0 = TFormat.Second(w0);
-                        f1 = TFormat.Second(w1);
-                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
+                        TDots broadcast;
+                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
                         a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
                         a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                        a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group)));
                         a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                        a21 = TFormat.MultiplyAdd(a21, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group)));
                         a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                        a31 = TFormat.MultiplyAdd(a31, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x4 + 4 * FirstGroup<TFormat>(group)));
+                        a40 = TFormat.MultiplyAdd(a40, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x5 + 4 * FirstGroup<TFormat>(group)));
+                        a50 = TFormat.MultiplyAdd(a50, f0, broadcast);
+                        if (TFormat.GroupsPerLoad == 2)
+                        {
+                            f0 = TFormat.Second(w0);
+                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x4 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a40 = TFormat.MultiplyAdd(a40, f0, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x5 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a50 = TFormat.MultiplyAdd(a50, f0, broadcast);
+                        }
                     }
+
+                    TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
+                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, sums[sumStride], p0, t10);
+                    t20 = AddBlock<TDots, TLanes, TFormat>(a20, sums[2 * sumStride], p0, t20);
+                    t30 = AddBlock<TDots, TLanes, TFormat>(a30, sums[3 * sumStride], p0, t30);
+                    t40 = AddBlock<TDots, TLanes, TFormat>(a40, sums[4 * sumStride], p0, t40);
+                    t50 = AddBlock<TDots, TLanes, TFormat>(a50, sums[5 * sumStride], p0, t50);
+                    x += Quantization.BlockColumns;
+                    x1 += Quantization.BlockColumns;
+                    x2 += Quantization.BlockColumns;
+                    x3 += Quantization.BlockColumns;
+                    x4 += Quantization.BlockColumns;
+                    x5 += Quantization.BlockColumns;
                 }
 
-                TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
-                TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
-                t00 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a00), p0, t00);
-                t01 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a01), p1, t01);
-                t10 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a10), p0, t10);
-                t11 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a11), p1, t11);
-                t20 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a20), p0, t20);
-                t21 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a21), p1, t21);
-                t30 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a30), p0, t30);
-                t31 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a31), p1, t31);
-                x += Quantization.BlockColumns;
-                x1 += Quantization.BlockColumns;
-                x2 += Quantization.BlockColumns;
-                x3 += Quantization.BlockColumns;
+                unit += UnitBytes<TFormat>();
             }
 
-            unit += UnitBytes<TFormat>();
+            AddScaled(t00, scales[0], y);
+            AddScaled(t10, scales[scaleStride], y + PackedMatrix.PanelRows);
+            AddScaled(t20, scales[2 * scaleStride], y + 2 * PackedMatrix.PanelRows);
+            AddScaled(t30, scales[3 * scaleStride], y + 3 * PackedMatrix.PanelRows);
+            AddScaled(t40, scales[4 * scaleStride], y + 4 * PackedMatrix.PanelRows);
+            AddScaled(t50, scales[5 * scaleStride], y + 5 * PackedMatrix.PanelRows);
         }
-
-        AddScaled(t00, t01, scales[0], y);
-        AddScaled(t10, t11, scales[scaleStride], y + PackedMatrix.PanelRows);
-        AddScaled(t20, t21, scales[2 * scaleStride], y + 2 * PackedMatrix.PanelRows);
-        AddScaled(t30, t31, scales[3 * scaleStride], y + 3 * PackedMatrix.PanelRows);
     }
 
-    /// <summary>2 rows, 2 vectors of outputs, one scale of activations.</summary>
-    private static void Tile2<TDots, TLanes, TFormat>(
-        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, float* y)
+    /// <summary>4 rows, 2 vectors of outputs.</summary>
+    private static void Tile4<TDots, TLanes, TFormat>(
+        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, byte* next, float* y)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
     {
         int step = TDots.Count * sizeof(int);
         sbyte* x1 = x + stride;
-        TLanes t00 = TLanes.Zero, t01 = TLanes.Zero, t10 = TLanes.Zero, t11 = TLanes.Zero;
-        for (; units > 0; units--)
+        sbyte* x2 = x + 2 * stride;
+        sbyte* x3 = x + 3 * stride;
+        for (; units > 0; scales++)
         {
-            byte* w = unit + ScaleBytes;
-            for (int half = 0; half < 2; half++, sums++)
+            TLanes t00 = TLanes.Zero, t01 = TLanes.Zero, t10 = TLanes.Zero, t11 = TLanes.Zero, t20 = TLanes.Zero, t21 = TLanes.Zero, t30 = TLanes.Zero, t31 = TLanes.Zero;
+            int left = Math.Min(UnitsPerGroup, units);
+            for (units -= left; left > 0; left--)
             {
-                TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00;
-                TDots a10 = TFormat.Start<TDots>(sums[sumStride]), a11 = a10;
-                for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                PrefetchUnit<TFormat>(unit, ref next);
+                byte* w = unit + ScaleBytes;
+                for (int half = 0; half < 2; half++, sums++)
                 {
-                    TDots w0 = TDots.Load(w);
-                    TDots w1 = TDots.Load(w + step);
-                    TDots f0 = TFormat.First(w0);
-                    TDots f1 = TFormat.First(w1);
-                    TDots broadcast;
-                    broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
-                    a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                    a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                    broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
-                    a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                    a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
-                    if (TFormat.GroupsPerLoad == 2)
+                    TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00;
+                    TDots a10 = TFormat.Start<TDots>(sums[sumStride]), a11 = a10;
+                    TDots a20 = TFormat.Start<TDots>(sums[2 * sumStride]), a21 = a20;
+                    TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]), a31 = a30;
+                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
                     {
-                        f0 = TFormat.Second(w0);
-                        f1 = TFormat.Second(w1);
-                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
+                        TDots broadcast;
+                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
                         a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
                         a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
                         a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
                         a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group)));
+                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
+                        a21 = TFormat.MultiplyAdd(a21, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group)));
+                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
+                        a31 = TFormat.MultiplyAdd(a31, f1, broadcast);
+                        if (TFormat.GroupsPerLoad == 2)
+                        {
+                            f0 = TFormat.Second(w0);
+                            f1 = TFormat.Second(w1);
+                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                            a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                            a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
+                            a21 = TFormat.MultiplyAdd(a21, f1, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
+                            a31 = TFormat.MultiplyAdd(a31, f1, broadcast);
+                        }
                     }
+
+                    TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
+                    TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
+                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, sums[0], p1, t01);
+                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, sums[sumStride], p0, t10);
+                    t11 = AddBlock<TDots, TLanes, TFormat>(a11, sums[sumStride], p1, t11);
+                    t20 = AddBlock<TDots, TLanes, TFormat>(a20, sums[2 * sumStride], p0, t20);
+                    t21 = AddBlock<TDots, TLanes, TFormat>(a21, sums[2 * sumStride], p1, t21);
+                    t30 = AddBlock<TDots, TLanes, TFormat>(a30, sums[3 * sumStride], p0, t30);
+                    t31 = AddBlock<TDots, TLanes, TFormat>(a31, sums[3 * sumStride], p1, t31);
+                    x += Quantization.BlockColumns;
+                    x1 += Quantization.BlockColumns;
+                    x2 += Quantization.BlockColumns;
+                    x3 += Quantization.BlockColumns;
                 }
 
-                TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
-                TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
-                t00 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a00), p0, t00);
-                t01 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a01), p1, t01);
-                t10 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a10), p0, t10);
-                t11 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a11), p1, t11);
-                x += Quantization.BlockColumns;
-                x1 += Quantization.BlockColumns;
+                unit += UnitBytes<TFormat>();
             }
 
-            unit += UnitBytes<TFormat>();
+            AddScaled(t00, scales[0], y);
+            AddScaled(t01, scales[0], y + TLanes.Count);
+            AddScaled(t10, scales[scaleStride], y + PackedMatrix.PanelRows);
+            AddScaled(t11, scales[scaleStride], y + PackedMatrix.PanelRows + TLanes.Count);
+            AddScaled(t20, scales[2 * scaleStride], y + 2 * PackedMatrix.PanelRows);
+            AddScaled(t21, scales[2 * scaleStride], y + 2 * PackedMatrix.PanelRows + TLanes.Count);
+            AddScaled(t30, scales[3 * scaleStride], y + 3 * PackedMatrix.PanelRows);
+            AddScaled(t31, scales[3 * scaleStride], y + 3 * PackedMatrix.PanelRows + TLanes.Count);
         }
-
-        AddScaled(t00, t01, scales[0], y);
-        AddScaled(t10, t11, scales[scaleStride], y + PackedMatrix.PanelRows);
     }
 
-    /// <summary>1 row, 4 vectors of outputs, one scale of activations.</summary>
-    private static void Tile1<TDots, TLanes, TFormat>(
-        sbyte* x, int* sums, float scale, byte* unit, int units, float* y)
+    /// <summary>2 rows, 2 vectors of outputs.</summary>
+    private static void Tile2<TDots, TLanes, TFormat>(
+        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, byte* next, float* y)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
     {
         int step = TDots.Count * sizeof(int);
-        TLanes t00 = TLanes.Zero, t01 = TLanes.Zero, t02 = TLanes.Zero, t03 = TLanes.Zero;
-        for (; units > 0; units--)
+        sbyte* x1 = x + stride;
+        for (; units > 0; scales++)
         {
-            byte* w = unit + ScaleBytes;
-            for (int half = 0; half < 2; half++, sums++)
+            TLanes t00 = TLanes.Zero, t01 = TLanes.Zero, t10 = TLanes.Zero, t11 = TLanes.Zero;
+            int left = Math.Min(UnitsPerGroup, units);
+            for (units -= left; left > 0; left--)
             {
-                TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00, a02 = a00, a03 = a00;
-                for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                PrefetchUnit<TFormat>(unit, ref next);
+                byte* w = unit + ScaleBytes;
+                for (int half = 0; half < 2; half++, sums++)
                 {
-                    Prefetch(w);
-                    Prefetch(w + LineBytes);
-                    TDots w0 = TDots.Load(w);
-                    TDots w1 = TDots.Load(w + step);
-                    TDots w2 = TDots.Load(w + 2 * step);
-                    TDots w3 = TDots.Load(w + 3 * step);
-                    TDots f0 = TFormat.First(w0);
-                    TDots f1 = TFormat.First(w1);
-                    TDots f2 = TFormat.First(w2);
-                    TDots f3 = TFormat.First(w3);
-                    TDots broadcast;
-                    broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
-                    a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                    a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                    a02 = TFormat.MultiplyAdd(a02, f2, broadcast);
-                    a03 = TFormat.MultiplyAdd(a03, f3, broadcast);
-                    if (TFormat.GroupsPerLoad == 2)
+                    TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00;
+                    TDots a10 = TFormat.Start<TDots>(sums[sumStride]), a11 = a10;
+                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
                     {
-                        f0 = TFormat.Second(w0);
-                        f1 = TFormat.Second(w1);
-                        f2 = TFormat.Second(w2);
-                        f3 = TFormat.Second(w3);
-                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
+                        TDots broadcast;
+                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
+                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                        a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
+                        if (TFormat.GroupsPerLoad == 2)
+                        {
+                            f0 = TFormat.Second(w0);
+                            f1 = TFormat.Second(w1);
+                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                            a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                            a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
+                        }
+                    }
+
+                    TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
+                    TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
+                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, sums[0], p1, t01);
+                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, sums[sumStride], p0, t10);
+                    t11 = AddBlock<TDots, TLanes, TFormat>(a11, sums[sumStride], p1, t11);
+                    x += Quantization.BlockColumns;
+                    x1 += Quantization.BlockColumns;
+                }
+
+                unit += UnitBytes<TFormat>();
+            }
+
+            AddScaled(t00, scales[0], y);
+            AddScaled(t01, scales[0], y + TLanes.Count);
+            AddScaled(t10, scales[scaleStride], y + PackedMatrix.PanelRows);
+            AddScaled(t11, scales[scaleStride], y + PackedMatrix.PanelRows + TLanes.Count);
+        }
+    }
+
+    /// <summary>1 row, 4 vectors of outputs.</summary>
+    private static void Row4<TDots, TLanes, TFormat>(sbyte* x, int* sums, float* scales, byte* unit, int units, float* y)
+        where TDots : struct, IDots<TDots>
+        where TLanes : struct, ILanes<TLanes>
+        where TFormat : struct, IQuantizedFormat
+    {
+        int step = TDots.Count * sizeof(int);
+        for (; units > 0; scales++)
+        {
+            TLanes t00 = TLanes.Zero, t01 = TLanes.Zero, t02 = TLanes.Zero, t03 = TLanes.Zero;
+            int left = Math.Min(UnitsPerGroup, units);
+            for (units -= left; left > 0; left--)
+            {
+                byte* w = unit + ScaleBytes;
+                for (int half = 0; half < 2; half++, sums++)
+                {
+                    TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00, a02 = a00, a03 = a00;
+                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                    {
+                        Prefetch(w);
+                        Prefetch(w + LineBytes);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
+                        TDots w2 = TDots.Load(w + 2 * step), f2 = TFormat.First(w2);
+                        TDots w3 = TDots.Load(w + 3 * step), f3 = TFormat.First(w3);
+                        TDots broadcast;
+                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
                         a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
                         a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
                         a02 = TFormat.MultiplyAdd(a02, f2, broadcast);
                         a03 = TFormat.MultiplyAdd(a03, f3, broadcast);
+                        if (TFormat.GroupsPerLoad == 2)
+                        {
+                            f0 = TFormat.Second(w0);
+                            f1 = TFormat.Second(w1);
+                            f2 = TFormat.Second(w2);
+                            f3 = TFormat.Second(w3);
+                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                            a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                            a02 = TFormat.MultiplyAdd(a02, f2, broadcast);
+                            a03 = TFormat.MultiplyAdd(a03, f3, broadcast);
+                        }
                     }
+
+                    TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
+                    TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
+                    TLanes p2 = half == 0 ? TLanes.LoadLowHalves(unit + 2 * step) : TLanes.LoadHighHalves(unit + 2 * step);
+                    TLanes p3 = half == 0 ? TLanes.LoadLowHalves(unit + 3 * step) : TLanes.LoadHighHalves(unit + 3 * step);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
+                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, sums[0], p1, t01);
+                    t02 = AddBlock<TDots, TLanes, TFormat>(a02, sums[0], p2, t02);
+                    t03 = AddBlock<TDots, TLanes, TFormat>(a03, sums[0], p3, t03);
+                    x += Quantization.BlockColumns;
                 }
 
-                TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
-                TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
-                TLanes p2 = half == 0 ? TLanes.LoadLowHalves(unit + 2 * step) : TLanes.LoadHighHalves(unit + 2 * step);
-                TLanes p3 = half == 0 ? TLanes.LoadLowHalves(unit + 3 * step) : TLanes.LoadHighHalves(unit + 3 * step);
-                t00 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a00), p0, t00);
-                t01 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a01), p1, t01);
-                t02 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a02), p2, t02);
-                t03 = TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(a03), p3, t03);
-                x += Quantization.BlockColumns;
+                unit += UnitBytes<TFormat>();
             }
 
-            unit += UnitBytes<TFormat>();
+            AddScaled(t00, scales[0], y);
+            AddScaled(t01, scales[0], y + TLanes.Count);
+            AddScaled(t02, scales[0], y + 2 * TLanes.Count);
+            AddScaled(t03, scales[0], y + 3 * TLanes.Count);
         }
+    }
 
-        AddScaled(t00, t01, scale, y);
-        AddScaled(t02, t03, scale, y + 2 * TLanes.Count);
+    /// <summary>1 row, 2 vectors of outputs.</summary>
+    private static void Row2<TDots, TLanes, TFormat>(sbyte* x, int* sums, float* scales, byte* unit, int units, float* y)
+        where TDots : struct, IDots<TDots>
+        where TLanes : struct, ILanes<TLanes>
+        where TFormat : struct, IQuantizedFormat
+    {
+        int step = TDots.Count * sizeof(int);
+        for (; units > 0; scales++)
+        {
+            TLanes t00 = TLanes.Zero, t01 = TLanes.Zero;
+            int left = Math.Min(UnitsPerGroup, units);
+            for (units -= left; left > 0; left--)
+            {
+                byte* w = unit + ScaleBytes;
+                for (int half = 0; half < 2; half++, sums++)
+                {
+                    TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00;
+                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                    {
+                        Prefetch(w);
+                        Prefetch(w + LineBytes);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
+                        TDots broadcast;
+                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                        if (TFormat.GroupsPerLoad == 2)
+                        {
+                            f0 = TFormat.Second(w0);
+                            f1 = TFormat.Second(w1);
+                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                            a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                        }
+                    }
+
+                    TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
+                    TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
+                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, sums[0], p1, t01);
+                    x += Quantization.BlockColumns;
+                }
+
+                unit += UnitBytes<TFormat>();
+            }
+
+            AddScaled(t00, scales[0], y);
+            AddScaled(t01, scales[0], y + TLanes.Count);
+        }
     }
 
     // The group of four k that a load begins with: a load of nibbles holds group g and group g + 4.
@@ -223,11 +378,14 @@ internal static unsafe partial class QuantizedProducts
         where TFormat : struct, IQuantizedFormat => TFormat.GroupsPerLoad == 1 ? group : group / 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddScaled<TLanes>(TLanes first, TLanes second, float scale, float* y)
+    private static TLanes AddBlock<TDots, TLanes, TFormat>(TDots sums, int sum, TLanes scale, TLanes total)
+        where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
-    {
-        TLanes factor = TLanes.Broadcast(scale);
-        TLanes.Store(TLanes.FusedMultiplyAdd(first, factor, TLanes.Load(y)), y);
-        TLanes.Store(TLanes.FusedMultiplyAdd(second, factor, TLanes.Load(y + TLanes.Count)), y + TLanes.Count);
-    }
+        where TFormat : struct, IQuantizedFormat =>
+        TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(TFormat.Total(sums, sum)), scale, total);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddScaled<TLanes>(TLanes total, float scale, float* y)
+        where TLanes : struct, ILanes<TLanes> =>
+        TLanes.Store(TLanes.FusedMultiplyAdd(total, TLanes.Broadcast(scale), TLanes.Load(y)), y);
 }

@@ -10,17 +10,14 @@ namespace FlexKernel.Kernels;
 /// </remarks>
 internal static unsafe partial class QuantizedProducts
 {
-    /// <summary>Rows whose sums fit the scratch memory of a worker (<see cref="Products.ScratchSize"/> floats).</summary>
-    private const int RowsPerPass = Products.ScratchSize / PackedMatrix.PanelRows;
-
     /// <summary>Bytes of the scales of 64 k of one panel.</summary>
     public const int ScaleBytes = PackedMatrix.PanelRows * sizeof(uint);
     /// <summary>Bytes of four k of one panel, as bytes or as low and high nibbles of eight.</summary>
     public const int GroupBytes = PackedMatrix.PanelRows * sizeof(int);
     private const int UnitsPerGroup = QuantizedRows.GroupColumns / Quantization.UnitColumns;
 
-    // The weights of so many k of one panel and the sums of the rows stay in the first-level cache.
-    private const int GroupsPerBlock = 2;
+    // So few rows wait for the weights, not for the arithmetic.
+    private const int StreamRows = 12;
     private const int PrefetchBytes = 4096;
     private const int LineBytes = 64;
 
@@ -34,8 +31,19 @@ internal static unsafe partial class QuantizedProducts
     public static void Multiply<TLanes>(QuantizedRows x, PackedMatrix matrix, int begin, int end, float* y, int stride, bool add, float* scratch)
         where TLanes : struct, ILanes<TLanes>
     {
-        // No vector wider than 256 bits multiplies bytes four at a time here, so the widest path takes two of those.
-        if (TLanes.Count >= Lanes256.Count && AvxVnni.IsSupported)
+        if (TLanes.Count == Lanes512.Count && Avx512BW.IsSupported)
+        {
+            // Bytes need 32 bits a sum; there is no instruction of 512 bits for that here, so two of 256 do it where they exist.
+            if (AvxVnni.IsSupported && matrix.Format == WeightFormat.Q8)
+            {
+                Multiply<DotsVnni512, Lanes512, Bytes8>(x, matrix, begin, end, y, stride, add, scratch);
+            }
+            else
+            {
+                Multiply<Dots512, Lanes512>(x, matrix, begin, end, y, stride, add, scratch);
+            }
+        }
+        else if (TLanes.Count >= Lanes256.Count && AvxVnni.IsSupported)
         {
             Multiply<DotsVnni256, Lanes256>(x, matrix, begin, end, y, stride, add, scratch);
         }
@@ -77,74 +85,75 @@ internal static unsafe partial class QuantizedProducts
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
     {
+        int units = x.Stride / Quantization.UnitColumns;
+        bool stream = x.Rows <= StreamRows;
         for (int panel = begin; panel < end; panel++)
         {
             byte* weights = matrix.Pointer + panel * matrix.PanelBytes;
+            byte* next = stream || panel + 1 == end ? null : weights + matrix.PanelBytes;
             float* outputs = y + (long)panel * PackedMatrix.PanelRows;
-            for (int row = 0; row < x.Rows; row += RowsPerPass)
+            for (int row = 0; row < x.Rows;)
             {
-                int rows = Math.Min(RowsPerPass, x.Rows - row);
-                MultiplyPanel<TDots, TLanes, TFormat>(x, row, rows, weights, scratch);
-                for (int i = 0; i < rows; i++)
+                int left = x.Rows - row, most = TDots.TileRows;
+                int height = left >= 6 && most >= 6 ? 6 : left >= 4 && most >= 4 ? 4 : left >= 2 ? 2 : 1;
+                new Span<float>(scratch, height * PackedMatrix.PanelRows).Clear();
+                Strip<TDots, TLanes, TFormat>(x, row, height, weights, units, stream, ref next, scratch);
+                for (int i = 0; i < height; i++)
                 {
                     Finish<TLanes>(scratch + i * PackedMatrix.PanelRows, outputs + (long)(row + i) * stride, add);
                 }
-            }
-        }
-    }
 
-    // The sums of one panel for some rows, [rows, 32], in scratch memory.
-    private static void MultiplyPanel<TDots, TLanes, TFormat>(QuantizedRows x, int firstRow, int rows, byte* weights, float* sums)
-        where TDots : struct, IDots<TDots>
-        where TLanes : struct, ILanes<TLanes>
-        where TFormat : struct, IQuantizedFormat
-    {
-        new Span<float>(sums, rows * PackedMatrix.PanelRows).Clear();
-        int groups = rows == 1 ? x.Groups : GroupsPerBlock;
-        for (int group = 0; group < x.Groups; group += groups)
-        {
-            int count = Math.Min(groups, x.Groups - group);
-            byte* block = weights + (long)group * UnitsPerGroup * UnitBytes<TFormat>();
-            for (int row = 0; row < rows;)
-            {
-                int left = rows - row, height = left >= 4 && TDots.TileRows >= 4 ? 4 : left >= 2 ? 2 : 1;
-                Strip<TDots, TLanes, TFormat>(x, firstRow + row, height, group, count, block, sums + row * PackedMatrix.PanelRows);
                 row += height;
             }
         }
     }
 
-    private static void Strip<TDots, TLanes, TFormat>(QuantizedRows x, int row, int height, int group, int groups, byte* weights, float* sums)
+    // The sums of one panel for the rows of one strip, [height, 32].
+    private static void Strip<TDots, TLanes, TFormat>(
+        QuantizedRows x, int row, int height, byte* weights, int units, bool stream, ref byte* next, float* sums)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
     {
-        sbyte* values = x.Values + (long)row * x.Stride + group * QuantizedRows.GroupColumns;
-        int* blockSums = x.Sums + (long)row * x.Blocks + group * (QuantizedRows.GroupColumns / Quantization.BlockColumns);
-        float* scales = x.Scales + (long)row * x.Groups + group;
-        int units = x.Stride / Quantization.UnitColumns - group * UnitsPerGroup;
-        int step = (height == 1 ? 4 : 2) * TDots.Count;
+        sbyte* values = x.Values + (long)row * x.Stride;
+        int* blockSums = x.Sums + (long)row * x.Blocks;
+        float* scales = x.Scales + (long)row * x.Groups;
+        bool wide = height == 1 && TDots.Count <= PackedMatrix.PanelRows / 4;
+        int step = (wide ? 4 : height == 6 ? 1 : 2) * TDots.Count;
         for (int lane = 0; lane < PackedMatrix.PanelRows; lane += step)
         {
-            byte* w = weights + lane * sizeof(int);
-            for (int g = 0; g < groups; g++)
+            byte* unit = weights + lane * sizeof(int);
+
+            // The first to read a panel fetches it; the others what comes after it, as far as it goes.
+            byte* fetch = stream && row + lane == 0 ? null : next == null ? unit : next;
+            switch (height)
             {
-                int count = Math.Min(UnitsPerGroup, units - g * UnitsPerGroup);
-                byte* unit = w + (long)g * UnitsPerGroup * UnitBytes<TFormat>();
-                sbyte* v = values + g * QuantizedRows.GroupColumns;
-                int* b = blockSums + g * (QuantizedRows.GroupColumns / Quantization.BlockColumns);
-                if (height == 4)
-                {
-                    Tile4<TDots, TLanes, TFormat>(v, x.Stride, b, x.Blocks, scales + g, x.Groups, unit, count, sums + lane);
-                }
-                else if (height == 2)
-                {
-                    Tile2<TDots, TLanes, TFormat>(v, x.Stride, b, x.Blocks, scales + g, x.Groups, unit, count, sums + lane);
-                }
-                else
-                {
-                    Tile1<TDots, TLanes, TFormat>(v, b, scales[g], unit, count, sums + lane);
-                }
+                case 6:
+                    Tile6<TDots, TLanes, TFormat>(values, x.Stride, blockSums, x.Blocks, scales, x.Groups, unit, units, fetch, sums + lane);
+                    break;
+                case 4:
+                    Tile4<TDots, TLanes, TFormat>(values, x.Stride, blockSums, x.Blocks, scales, x.Groups, unit, units, fetch, sums + lane);
+                    break;
+                case 2:
+                    Tile2<TDots, TLanes, TFormat>(values, x.Stride, blockSums, x.Blocks, scales, x.Groups, unit, units, fetch, sums + lane);
+                    break;
+                default:
+                    if (wide)
+                    {
+                        Row4<TDots, TLanes, TFormat>(values, blockSums, scales, unit, units, sums + lane);
+                    }
+                    else
+                    {
+                        Row2<TDots, TLanes, TFormat>(values, blockSums, scales, unit, units, sums + lane);
+                    }
+
+                    break;
+            }
+
+            if (next != null)
+            {
+                next += (long)units * LineBytes;
+                next = next < weights + 2L * units * UnitBytes<TFormat>() ? next : null;
             }
         }
     }
@@ -156,6 +165,28 @@ internal static unsafe partial class QuantizedProducts
         {
             TLanes sum = TLanes.Load(sums + i);
             TLanes.Store(add ? TLanes.Load(y + i) + sum : sum, y + i);
+        }
+    }
+
+    // All lines of a unit further on in this panel, or one line of the panel that comes next.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PrefetchUnit<TFormat>(byte* unit, ref byte* next)
+        where TFormat : struct, IQuantizedFormat
+    {
+        if (next != null)
+        {
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch1(next);
+            }
+
+            next += LineBytes;
+            return;
+        }
+
+        for (int i = 0; i < UnitBytes<TFormat>(); i += LineBytes)
+        {
+            Prefetch(unit + i);
         }
     }
 

@@ -1,0 +1,84 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace FlexKernel.Kernels;
+
+/// <summary>16 sums in one 512-bit register, AVX-512BW: unsigned times signed bytes in pairs to int16, pairs to int32.</summary>
+internal readonly unsafe struct Dots512 : IDots<Dots512>
+{
+    private readonly Vector512<int> _value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Dots512(Vector512<int> value) => _value = value;
+
+    /// <inheritdoc/>
+    public static int Count => 16;
+
+    /// <inheritdoc/>
+    public static int TileRows => 4;
+
+    /// <inheritdoc/>
+    /// <remarks>255 · 127 · 2 does not fit 16 bits, so the sign of the weight goes to x.</remarks>
+    public static bool KeepsByteOffset => false;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 Broadcast(int value) => new(Vector512.Create(value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 Load(byte* source) => new(Vector512.Load((int*)source));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 LowNibbles(Dots512 bytes) => new(bytes._value & Vector512.Create(0x0F0F0F0F));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 HighNibbles(Dots512 bytes) => new((bytes._value >>> 4) & Vector512.Create(0x0F0F0F0F));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 LookUp(Dots512 nibbles, Dots512 table) => new(Avx512BW.Shuffle(table._value.AsByte(), nibbles._value.AsByte()).AsInt32());
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 Table(ReadOnlySpan<byte> levels) => new(Avx512F.BroadcastVector128ToVector512((int*)Unsafe.AsPointer(ref Unsafe.AsRef(in levels[0]))));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 MultiplyAddBytes(Dots512 sum, Dots512 weights, Dots512 x)
+    {
+        Vector512<sbyte> w = (weights._value ^ Vector512.Create(unchecked((int)0x80808080))).AsSByte(), v = x._value.AsSByte();
+        return new(sum._value + Pairs(Avx512BW.Abs(w), Vector512.ConditionalSelect(Vector512.LessThan(w, Vector512<sbyte>.Zero), -v, v)));
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 MultiplyAddLevels(Dots512 sum, Dots512 weights, Dots512 x) =>
+        new(sum._value + Pairs(weights._value.AsByte(), x._value.AsSByte()));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 StartNibbles(int offset) => default;
+
+    // Sums of 16 bits: 8 steps of at most 2 · 15 · 127 stay below 2^15.
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 MultiplyAddNibbles(Dots512 sum, Dots512 weights, Dots512 x) =>
+        new((sum._value.AsInt16() + Avx512BW.MultiplyAddAdjacent(weights._value.AsByte(), x._value.AsSByte())).AsInt32());
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 TotalNibbles(Dots512 sum, int offset) =>
+        new(Avx512BW.MultiplyAddAdjacent(sum._value.AsInt16(), Vector512.Create((short)1)) + Vector512.Create(offset));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes ToSingle<TLanes>(Dots512 sums)
+        where TLanes : struct, ILanes<TLanes> => Unsafe.BitCast<Vector512<float>, TLanes>(Vector512.ConvertToSingle(sums._value));
+
+    private static Vector512<int> Pairs(Vector512<byte> weights, Vector512<sbyte> x) =>
+        Avx512BW.MultiplyAddAdjacent(Avx512BW.MultiplyAddAdjacent(weights, x), Vector512.Create((short)1));
+}
