@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
 namespace FlexKernel.Kernels;
@@ -53,7 +52,8 @@ public sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Bytes held, padding included.</summary>
     public long ByteCount => _memory.ByteCount;
 
-    internal int PanelCount { get; }
+    /// <summary>Panels of <see cref="PanelRows"/> outputs, the last one padded.</summary>
+    public int PanelCount { get; }
 
     internal long PanelBytes { get; }
 
@@ -68,8 +68,9 @@ public sealed unsafe class PackedMatrix : IDisposable
     /// <param name="type">The type of the values.</param>
     /// <param name="sourceColumns">Values per row of <paramref name="source"/>; those beyond <see cref="Columns"/> are left out.</param>
     /// <param name="scale">Multiplies every value, in float32, before it is stored.</param>
+    /// <param name="team">Threads to divide the panels among, or null for the caller alone; the result is the same.</param>
     /// <exception cref="ArgumentException">The source is not a whole number of rows, or does not fit.</exception>
-    public void WriteRows(int firstRow, ReadOnlySpan<byte> source, StoredType type, int sourceColumns, float scale = 1f)
+    public void WriteRows(int firstRow, ReadOnlySpan<byte> source, StoredType type, int sourceColumns, float scale = 1f, WorkerTeam? team = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sourceColumns, Columns);
         long rowBytes = (long)sourceColumns * type.Size();
@@ -78,15 +79,48 @@ public sealed unsafe class PackedMatrix : IDisposable
             throw new ArgumentException($"{source.Length} bytes from row {firstRow} on are not rows of {rowBytes} bytes of a matrix of {Rows} rows.", nameof(source));
         }
 
-        for (int i = 0; i < (int)(source.Length / rowBytes); i++)
+        int endRow = firstRow + (int)(source.Length / rowBytes);
+        int firstPanel = firstRow / PanelRows, panels = RoundUp(endRow, PanelRows) / PanelRows - firstPanel;
+        PanelPacker packer = new(Format, type, rowBytes, Columns, scale);
+        fixed (byte* bytes = source)
         {
-            WriteRow(firstRow + i, source.Slice(checked((int)(i * rowBytes)), (int)rowBytes), type, scale);
+            nint rows = (nint)bytes;
+            if (team is null || panels == 1)
+            {
+                Pack(0, 1);
+            }
+            else
+            {
+                team.Run(Pack);
+            }
+
+            void Pack(int worker, int workers)
+            {
+                (int begin, int end) = WorkerTeam.Share(panels, worker, workers);
+                for (int panel = firstPanel + begin; panel < firstPanel + end; panel++)
+                {
+                    int first = Math.Max(panel * PanelRows, firstRow), count = Math.Min(panel * PanelRows + PanelRows, endRow) - first;
+                    packer.Pack(Pointer + panel * PanelBytes, first % PanelRows, count, (byte*)rows + (first - firstRow) * rowBytes);
+                }
+            }
         }
     }
 
     /// <summary>Stores one row of float32 values.</summary>
     public void WriteRow(int row, ReadOnlySpan<float> values) =>
         WriteRows(row, MemoryMarshal.AsBytes(values), StoredType.F32, values.Length);
+
+    /// <summary>Gives panels as they lie in memory, to store them or to fill them with what was stored; see <see cref="WeightTypes.LayoutVersion"/>.</summary>
+    /// <param name="first">The first panel.</param>
+    /// <param name="count">How many.</param>
+    /// <returns>Their bytes, valid until the matrix is disposed.</returns>
+    public Span<byte> Panels(int first, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, PanelCount - first);
+        return new Span<byte>(Pointer + first * PanelBytes, checked((int)(count * PanelBytes)));
+    }
 
     /// <summary>Reads one row as float32.</summary>
     /// <param name="row">The row.</param>
@@ -125,47 +159,4 @@ public sealed unsafe class PackedMatrix : IDisposable
     internal static int RoundUp(int value, int multiple) => checked((value + multiple - 1) / multiple * multiple);
 
     private byte* PanelPointer(int row) => Pointer + row / PanelRows * PanelBytes;
-
-    private void WriteRow(int row, ReadOnlySpan<byte> source, StoredType type, float scale)
-    {
-        const int Piece = 1024;
-        Span<float> values = stackalloc float[Piece];
-        for (int k = 0; k < Columns; k += Piece)
-        {
-            Span<float> piece = values[..Math.Min(Piece, Columns - k)];
-            WeightTypes.Widen(source.Slice(k * type.Size(), piece.Length * type.Size()), type, piece);
-            if (scale != 1f)
-            {
-                TensorPrimitives.Multiply(piece, scale, piece);
-            }
-
-            Put(row, k, piece);
-        }
-    }
-
-    private void Put(int row, int firstColumn, ReadOnlySpan<float> values)
-    {
-        byte* panel = PanelPointer(row);
-        int lane = row % PanelRows;
-        if (Format == WeightFormat.F32)
-        {
-            float* destination = (float*)panel + (long)firstColumn * PanelRows + lane;
-            for (int i = 0; i < values.Length; i++)
-            {
-                destination[(long)i * PanelRows] = values[i];
-            }
-        }
-        else if (Format.IsQuantized())
-        {
-            QuantizedPanel.Write(Format, panel, lane, firstColumn, values);
-        }
-        else
-        {
-            for (int i = 0; i < values.Length; i++)
-            {
-                int k = firstColumn + i;
-                ((ushort*)panel)[((long)(k >> 1) * PanelRows + lane) * 2 + (k & 1)] = BFloat16.FromSingle(values[i]);
-            }
-        }
-    }
 }

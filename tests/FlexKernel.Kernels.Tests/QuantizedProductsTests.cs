@@ -132,12 +132,11 @@ public abstract unsafe class QuantizedProductsTests<TLanes> : IDisposable
         int[] levels = new int[kept.Length];
         float[] scales = new float[blocks];
         Span<float> padded = stackalloc float[Block];
-        Span<byte> codes = stackalloc byte[Block];
         for (int b = 0; b < blocks; b++)
         {
             padded.Clear();
             raw.Slice(b * Block, Math.Min(Block, kept.Length - b * Block)).CopyTo(padded);
-            scales[b] = BFloat16.ToSingle(Quantization.Quantize(format, padded, codes));
+            scales[b] = BFloat16.ToSingle(QuantizationDefinition.Quantize(format, padded).Scale);
             for (int k = b * Block; k < Math.Min((b + 1) * Block, kept.Length); k++)
             {
                 levels[k] = scales[b] == 0 ? 0 : (int)Math.Round(kept[k] / scales[b]);

@@ -58,7 +58,9 @@ public static class BFloat16
         }
     }
 
-    private static Vector256<uint> Round(Vector256<float> values)
+    /// <summary>Rounds to nearest, ties to even; NaN stays NaN.</summary>
+    /// <returns>The bfloat16 in the low half of each word.</returns>
+    internal static Vector256<uint> Round(Vector256<float> values)
     {
         Vector256<uint> bits = values.AsUInt32(), upper = bits >>> 16;
         Vector256<uint> rounded = (bits + Vector256.Create(0x7FFFu) + (upper & Vector256<uint>.One)) >>> 16;

@@ -38,6 +38,9 @@ public enum StoredType
 /// <summary>Facts about weight types.</summary>
 public static class WeightTypes
 {
+    /// <summary>The number of the layout of panels in memory, which files of packed weights name: changed with any byte of it.</summary>
+    public const int LayoutVersion = 1;
+
     /// <summary>Bytes of one stored value.</summary>
     public static int Size(this StoredType type) => type == StoredType.F32 ? 4 : 2;
 

@@ -1,34 +1,41 @@
+using System.Runtime.Intrinsics;
+
 namespace FlexKernel.Kernels;
 
-/// <summary>Writes and reads single outputs of a quantised panel; see <see cref="IQuantizedFormat"/> for its bytes.</summary>
+/// <summary>Quantises blocks of a panel and reads single outputs; see <see cref="IQuantizedFormat"/> for its bytes.</summary>
 internal static unsafe class QuantizedPanel
 {
     private const int BlockColumns = Quantization.BlockColumns;
 
-    /// <summary>Quantises and stores part of one output's weights.</summary>
+    /// <summary>Quantises the weights of eight outputs in one block.</summary>
     /// <param name="format">The format.</param>
-    /// <param name="panel">The panel.</param>
-    /// <param name="lane">The output's place in it.</param>
-    /// <param name="firstColumn">The first column written; a multiple of 32.</param>
-    /// <param name="values">The weights; a last block of less than 32 is filled up with zeros.</param>
-    public static void Write(WeightFormat format, byte* panel, int lane, int firstColumn, ReadOnlySpan<float> values)
+    /// <param name="weights">Weights [32, 8].</param>
+    /// <param name="words">Receives the block's words of these outputs, [8, 8] or, as nibbles, [4, 8].</param>
+    /// <returns>Their scales, bfloat16 in the low half.</returns>
+    public static Vector256<uint> Pack(WeightFormat format, float* weights, uint* words)
     {
-        Span<float> block = stackalloc float[BlockColumns];
-        Span<byte> codes = stackalloc byte[BlockColumns];
-        for (int i = 0; i < values.Length; i += BlockColumns)
+        int* codes = stackalloc int[BlockColumns * Quantization.Lanes];
+        Vector256<uint> scales = Quantization.Quantize(format, weights, codes);
+        int groups = WordRows(format);
+        for (int group = 0; group < groups; group++)
         {
-            ReadOnlySpan<float> piece = values[i..Math.Min(i + BlockColumns, values.Length)];
-            block.Clear();
-            piece.CopyTo(block);
-            byte* payload = Block(format, panel, firstColumn + i, lane, out ushort* scale);
-            *scale = Quantization.Quantize(format, block, codes);
-            for (int k = 0; k < BlockColumns; k++)
+            Vector256<int> word = Word(codes + 4 * group * Quantization.Lanes);
+            if (format != WeightFormat.Q8)
             {
-                byte* at = Place(format, payload, k, out int shift);
-                *at = format == WeightFormat.Q8 ? codes[k] : (byte)((*at & (0xF0 >> shift)) | (codes[k] << shift));
+                word |= Word(codes + (BlockColumns / 2 + 4 * group) * Quantization.Lanes) << 4;
             }
+
+            word.AsUInt32().Store(words + group * Quantization.Lanes);
         }
+
+        return scales;
     }
+
+    /// <summary>Words of one output in a block.</summary>
+    public static int WordRows(WeightFormat format) => BlockBytes(format) / QuantizedProducts.GroupBytes;
+
+    /// <summary>Bytes of one block of 32 outputs.</summary>
+    public static int BlockBytes(WeightFormat format) => format == WeightFormat.Q8 ? Bytes8.BlockBytes : Nibbles4.BlockBytes;
 
     /// <summary>Reads one output's weights.</summary>
     public static void ReadRow(WeightFormat format, byte* panel, int lane, Span<float> destination)
@@ -46,10 +53,15 @@ internal static unsafe class QuantizedPanel
         }
     }
 
+    // Four codes of each output, the first in the lowest byte.
+    private static Vector256<int> Word(int* codes) =>
+        Vector256.Load(codes) | (Vector256.Load(codes + Quantization.Lanes) << 8)
+        | (Vector256.Load(codes + 2 * Quantization.Lanes) << 16) | (Vector256.Load(codes + 3 * Quantization.Lanes) << 24);
+
     // An output's bytes in the block of a column, and where its scale is.
     private static byte* Block(WeightFormat format, byte* panel, int column, int lane, out ushort* scale)
     {
-        int blockBytes = format == WeightFormat.Q8 ? Bytes8.BlockBytes : Nibbles4.BlockBytes;
+        int blockBytes = BlockBytes(format);
         int half = column / BlockColumns % 2;
         byte* unit = panel + (long)(column / Quantization.UnitColumns) * (QuantizedProducts.ScaleBytes + 2 * blockBytes);
         scale = (ushort*)unit + 2 * lane + half;
