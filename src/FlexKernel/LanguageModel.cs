@@ -77,7 +77,8 @@ public sealed class LanguageModel : IDisposable
         string tokenizer = Path.Combine(directory, "tokenizer.json"), config = Path.Combine(directory, "tokenizer_config.json");
         ByteLevelBpeTokenizer text = ByteLevelBpeTokenizer.Load(tokenizer, File.Exists(config) ? config : null);
         Lazy<ChatTemplate?> template = new(() => Chat.ChatTemplate.Find(directory));
-        ModelWeights weights = ModelLoader.Load(directory, options.Loading, progress, cancellationToken);
+        ModelWeights weights = ModelLoader.Load(
+            directory, options.Loading with { Threads = options.Loading.Threads ?? options.Threads }, progress, cancellationToken);
         try
         {
             return new LanguageModel(weights, text, template, options);

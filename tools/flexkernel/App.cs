@@ -10,6 +10,7 @@ using FlexKernel.Cli.Embed;
 using FlexKernel.Cli.Eval;
 using FlexKernel.Cli.Generate;
 using FlexKernel.Cli.Inspect;
+using FlexKernel.Cli.Packing;
 using FlexKernel.Cli.Pull;
 using FlexKernel.Cli.Route;
 using FlexKernel.Cli.Synth;
@@ -74,6 +75,8 @@ internal static class App
             new TokenizeVerb(terminal),
             new PullVerb(terminal),
             new ConvertVerb(terminal),
+            new QuantizeVerb(terminal),
+            new CacheVerb(terminal),
             new SynthVerb(terminal),
             new VerifyVerb(terminal),
             new BenchVerb(terminal),

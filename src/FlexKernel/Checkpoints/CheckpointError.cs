@@ -118,6 +118,12 @@ public enum CheckpointError
     /// <summary>A value does not fit the element type it is to be converted to.</summary>
     ValueOutOfRange = 4006,
 
+    /// <summary>Packed weights have a layout that this version does not know.</summary>
+    PackedLayoutUnknown = 4007,
+
+    /// <summary>A packed tensor is not described, or not of the size its description says.</summary>
+    PackedTensorInvalid = 4008,
+
     /// <summary>A configuration is malformed, incomplete, inconsistent or not supported.</summary>
     ConfigurationInvalid = 5001,
 

@@ -14,6 +14,7 @@ internal static class LinuxFile
     private const int CloseOnExec = 0x80000;
     private const int EmptyPath = 0x1000;
     private const uint WantType = 1;
+    private const uint WantBasic = 0x7ff;
     private const int TypeMask = 0xF000;
     private const int TypeRegular = 0x8000;
 
@@ -60,6 +61,21 @@ internal static class LinuxFile
             handle.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Which file this is and when it or its name was last changed: something that no write leaves as it was.</summary>
+    /// <returns>The identity, and the time of the last change.</returns>
+    public static (string Identity, DateTimeOffset Changed) Stamp(SafeFileHandle handle, string path)
+    {
+        FileStatus status = default;
+        if (Statx((int)handle.DangerousGetHandle(), [0], EmptyPath, WantBasic, ref status) != 0)
+        {
+            throw Refused(path, Marshal.GetLastPInvokeError());
+        }
+
+        string identity = FormattableString.Invariant(
+            $"{status.DeviceMajor}:{status.DeviceMinor}:{status.Inode}:{status.ChangedSeconds}.{status.ChangedNanoseconds:000000000}");
+        return (identity, DateTimeOffset.FromUnixTimeSeconds(status.ChangedSeconds));
     }
 
     /// <summary>Makes the names in a directory survive a power failure.</summary>
@@ -111,5 +127,20 @@ internal static class LinuxFile
     {
         [FieldOffset(28)]
         public ushort Mode;
+
+        [FieldOffset(32)]
+        public ulong Inode;
+
+        [FieldOffset(96)]
+        public long ChangedSeconds;
+
+        [FieldOffset(104)]
+        public uint ChangedNanoseconds;
+
+        [FieldOffset(136)]
+        public uint DeviceMajor;
+
+        [FieldOffset(140)]
+        public uint DeviceMinor;
     }
 }

@@ -10,6 +10,9 @@ namespace FlexKernel.Checkpoints;
 /// </remarks>
 public sealed class SafetensorsFile : IDisposable
 {
+    // File systems keep times to within two seconds.
+    private static readonly TimeSpan StampResolution = TimeSpan.FromSeconds(3);
+
     private readonly SafeFileHandle _handle;
     private readonly DateTime _modified;
     private readonly byte[] _headerDigest;
@@ -131,6 +134,17 @@ public sealed class SafetensorsFile : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _handle.Dispose();
+
+    /// <summary>Says which file this is and when it was last changed: any write gives another stamp.</summary>
+    /// <param name="now">The time.</param>
+    /// <returns>The stamp, or null while the last change is so recent that a further one could have the same time.</returns>
+    internal string? Stamp(DateTimeOffset now)
+    {
+        (string identity, DateTimeOffset changed) = OperatingSystem.IsLinux()
+            ? LinuxFile.Stamp(_handle, Path)
+            : (FormattableString.Invariant($"{_modified.Ticks}"), new DateTimeOffset(_modified));
+        return now - changed >= StampResolution ? FormattableString.Invariant($"{Length}:{identity}") : null;
+    }
 
     /// <summary>Feeds the bytes in front of the data section to a digest, and checks that they are those that were parsed.</summary>
     internal void AppendStart(IncrementalHash digest, Span<byte> buffer)

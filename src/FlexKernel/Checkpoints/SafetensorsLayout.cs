@@ -43,8 +43,12 @@ internal static class SafetensorsLayout
     }
 
     /// <summary>Builds the start of a file: header length, header, padding by spaces.</summary>
+    /// <param name="tensors">The tensors.</param>
+    /// <param name="metadata">Free text, or null.</param>
+    /// <param name="byteAlignment">What the first tensor of single bytes is aligned to in the file; a multiple of 8.</param>
     /// <exception cref="ArgumentException">Metadata is not valid text, or the header becomes longer than the format allows.</exception>
-    public static byte[] Header(ImmutableArray<TensorEntry> tensors, IReadOnlyDictionary<string, string>? metadata)
+    public static byte[] Header(
+        ImmutableArray<TensorEntry> tensors, IReadOnlyDictionary<string, string>? metadata, int byteAlignment = HeaderAlignment)
     {
         ArrayBufferWriter<byte> buffer = new();
         buffer.Write(stackalloc byte[SafetensorsHeader.PrefixBytes]);
@@ -62,7 +66,10 @@ internal static class SafetensorsLayout
             json.WriteEndObject();
         }
 
-        buffer.Write("       "u8[..((HeaderAlignment - buffer.WrittenCount % HeaderAlignment) % HeaderAlignment)]);
+        long firstBytes = byteAlignment > HeaderAlignment ? tensors.FirstOrDefault(tensor => tensor.Type == TensorType.U8)?.Begin ?? 0 : 0;
+        int padding = (int)((byteAlignment - (buffer.WrittenCount + firstBytes) % byteAlignment) % byteAlignment);
+        buffer.GetSpan(padding)[..padding].Fill((byte)' ');
+        buffer.Advance(padding);
         int length = buffer.WrittenCount - SafetensorsHeader.PrefixBytes;
         if (length > SafetensorsHeader.MaxHeaderBytes)
         {

@@ -49,15 +49,16 @@ public sealed class SafetensorsWriter : IDisposable
     /// <param name="path">The file to appear; an existing one is replaced on completion.</param>
     /// <param name="tensors">All tensors of the file, in any order.</param>
     /// <param name="metadata">Free text to store with the tensors, or null.</param>
+    /// <param name="byteAlignment">What the first U8 tensor is aligned to in the file; a multiple of 8.</param>
     /// <exception cref="ArgumentException">A name is reserved, repeated or not valid text, or a size is not possible.</exception>
     /// <exception cref="IOException">The temporary file cannot be created, for example because the disk is full.</exception>
     public static SafetensorsWriter Create(
-        string path, IEnumerable<TensorSpec> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+        string path, IEnumerable<TensorSpec> tensors, IReadOnlyDictionary<string, string>? metadata = null, int byteAlignment = sizeof(ulong))
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
         ImmutableArray<TensorEntry> layout = SafetensorsLayout.Arrange(tensors);
-        return new SafetensorsWriter(path, layout, SafetensorsLayout.Header(layout, metadata));
+        return new SafetensorsWriter(path, layout, SafetensorsLayout.Header(layout, metadata, byteAlignment));
     }
 
     /// <summary>Writes the next bytes of a tensor.</summary>

@@ -31,8 +31,13 @@ public sealed class WeightFilesWriter : IDisposable
     /// <param name="tensors">All tensors; neighbours in this order come into the same shard.</param>
     /// <param name="sharding">How they are divided into files.</param>
     /// <param name="metadata">Free text to store in every file, or null.</param>
+    /// <param name="byteAlignment">What the first U8 tensor of a file is aligned to; a multiple of 8.</param>
     public static WeightFilesWriter Create(
-        string directory, IEnumerable<TensorSpec> tensors, Sharding sharding, IReadOnlyDictionary<string, string>? metadata = null)
+        string directory,
+        IEnumerable<TensorSpec> tensors,
+        Sharding sharding,
+        IReadOnlyDictionary<string, string>? metadata = null,
+        int byteAlignment = sizeof(ulong))
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         ArgumentNullException.ThrowIfNull(sharding);
@@ -44,7 +49,7 @@ public sealed class WeightFilesWriter : IDisposable
         WeightFilesWriter writer = new(directory);
         try
         {
-            writer.OpenShards(sharding.Split([.. tensors]), metadata);
+            writer.OpenShards(sharding.Split([.. tensors]), metadata, byteAlignment);
             return writer;
         }
         catch
@@ -111,7 +116,7 @@ public sealed class WeightFilesWriter : IDisposable
     private static bool IsWeights(string path) =>
         path.EndsWith(WeightFiles.Extension, StringComparison.OrdinalIgnoreCase) || Path.GetFileName(path) == WeightFiles.IndexFileName;
 
-    private void OpenShards(List<List<TensorSpec>> shards, IReadOnlyDictionary<string, string>? metadata)
+    private void OpenShards(List<List<TensorSpec>> shards, IReadOnlyDictionary<string, string>? metadata, int byteAlignment)
     {
         for (int i = 0; i < shards.Count; i++)
         {
@@ -119,7 +124,7 @@ public sealed class WeightFilesWriter : IDisposable
                 ? WeightFiles.SingleFileName
                 : ShardIndex.ShardName(i, shards.Count);
             string path = Path.Combine(_directory, name);
-            SafetensorsWriter writer = SafetensorsWriter.Create(path, shards[i], metadata);
+            SafetensorsWriter writer = SafetensorsWriter.Create(path, shards[i], metadata, byteAlignment);
             _shards.Add((path, writer));
             foreach (TensorSpec tensor in shards[i])
             {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using FlexKernel.Checkpoints;
 using FlexKernel.Model;
+using FlexKernel.Packing;
 
 namespace FlexKernel.Conversion;
 
@@ -39,6 +40,11 @@ public static class ModelConverter
         ModelDescription description = ModelConfigReader.Read(file);
         ConvertedConfig config = ConvertedConfig.Create(Model.ConfigFile.Read(file), file, description, options);
         using WeightFiles files = WeightFiles.Open(source);
+        if (!PackedCatalogue.Of(files).IsEmpty)
+        {
+            throw new ArgumentException($"{source} holds packed weights, which are not converted; convert the model they were packed from.", nameof(source));
+        }
+
         TensorMap map = new TensorLayout(description).Resolve(TensorShape.Of(files), source);
         List<CopiedTensor> tensors = ConversionPlan.Create(files, map, config, options);
 
@@ -65,7 +71,7 @@ public static class ModelConverter
         return tensors.OrderBy(tensor => order[tensor.Start.File]).ThenBy(tensor => tensor.Start.Begin);
     }
 
-    private static void RequireApart(string source, string destination)
+    internal static void RequireApart(string source, string destination)
     {
         string from = Full(source), to = Full(destination);
         if (from.StartsWith(to, StringComparison.Ordinal))

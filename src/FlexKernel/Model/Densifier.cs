@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using FlexKernel.Kernels;
 
 namespace FlexKernel.Model;
@@ -18,10 +19,12 @@ internal static class Densifier
     {
         PackedMatrix result = own(new PackedMatrix(root.Rows, root.Columns, root.Format));
         float[][][] a = [.. factors.Select(f => Rows(f.A))];
-        float[] row = new float[root.Columns];
+        float[] rows = new float[PackedMatrix.PanelRows * root.Columns];
         double[] sums = new double[root.Columns];
         for (int i = 0; i < root.Rows; i++)
         {
+            int lane = i % PackedMatrix.PanelRows;
+            Span<float> row = rows.AsSpan(lane * root.Columns, root.Columns);
             root.ReadRow(i, row);
             for (int k = 0; k < row.Length; k++)
             {
@@ -43,7 +46,10 @@ internal static class Densifier
                 row[k] = (float)sums[k];
             }
 
-            result.WriteRow(i, row);
+            if (lane == PackedMatrix.PanelRows - 1 || i == root.Rows - 1)
+            {
+                result.WriteRows(i - lane, MemoryMarshal.AsBytes(rows.AsSpan(0, (lane + 1) * root.Columns)), StoredType.F32, root.Columns);
+            }
         }
 
         return result;

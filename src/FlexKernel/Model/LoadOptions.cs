@@ -1,5 +1,6 @@
 using System.Text.Json;
 using FlexKernel.Kernels;
+using FlexKernel.Packing;
 
 namespace FlexKernel.Model;
 
@@ -19,8 +20,12 @@ public enum Densification
 /// <summary>How weights are loaded.</summary>
 public sealed record LoadOptions
 {
-    /// <summary>The format weights are kept in; by default BF16 stays BF16 and the rest becomes F32, so that nothing is rounded.</summary>
+    /// <summary>The format weights are kept in; by default BF16 stays BF16 and the rest becomes F32, so that nothing is rounded. Weights that are
+    /// packed already keep their formats: asking for another is an error.</summary>
     public WeightFormat? Weights { get; init; }
+
+    /// <summary>The formats of single classes of matrices, where they differ from <see cref="Weights"/>.</summary>
+    public WeightFormats Formats { get; init; } = new();
 
     /// <summary>Cuts every low-rank expert to this rank: the first rows of A and columns of B; no limit by default.</summary>
     public int? MaxRank { get; init; }
@@ -44,6 +49,13 @@ public sealed record LoadOptions
 
     /// <summary>The most bytes that packed weights may take; 90 % of what the system says is available by default.</summary>
     public long? MemoryLimit { get; init; }
+
+    /// <summary>The threads that pack weights; one per processor by default. The weights do not depend on it.</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>Keeps packed weights on disk for the next load; null, the default, for none: it doubles the disk space of a model, and a copy
+    /// of weights is not to be made unasked.</summary>
+    public PackedWeightCache? Cache { get; init; }
 
     /// <summary>A JSON object put over <c>config.json</c>, for example <c>{"num_experts_per_tok": 4}</c>.</summary>
     public JsonElement ConfigOverrides { get; init; }

@@ -72,7 +72,8 @@ public sealed class ModelInspection
                 continue;
             }
 
-            long bytes = checked(new ExpectedTensor(tensor.Name, tensor.Shape, slot).ElementCount * WeightBytes.OfType(tensor.Type));
+            long bytes = tensor.StoredBytes
+                ?? checked(new ExpectedTensor(tensor.Name, tensor.Shape, slot).ElementCount * WeightBytes.OfType(tensor.Type));
             total = checked(total + bytes);
             byType[tensor.Type] = byType.GetValueOrDefault(tensor.Type) + bytes;
             embedding += slot.Role == TensorRole.Embedding ? bytes : 0;

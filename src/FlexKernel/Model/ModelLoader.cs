@@ -1,26 +1,32 @@
 using System.Collections.Immutable;
 using FlexKernel.Checkpoints;
 using FlexKernel.Kernels;
+using FlexKernel.Packing;
 
 namespace FlexKernel.Model;
 
 /// <summary>Reads a model directory into packed weights, streaming: memory holds the packed weights and one read buffer.</summary>
+/// <remarks>Weights that <see cref="PackedModel"/> wrote are read as they are; others are packed on the way, on all threads.</remarks>
 public sealed class ModelLoader
 {
     private readonly LoadOptions _options;
     private readonly ModelDescription _stored;
     private readonly HeldExperts _held;
+    private readonly WeightPlan _plan;
+    private readonly WorkerTeam _team;
     private readonly Dictionary<TensorSlot, PackedMatrix> _matrices = [];
     private readonly Dictionary<TensorSlot, Activations> _vectors = [];
     private readonly List<IDisposable> _owned = [];
     private readonly Dictionary<string, string> _digests = [];
     private readonly Dictionary<(int Layer, int Expert), LowRankWeights> _corrections = [];
 
-    private ModelLoader(ModelDescription stored, LoadOptions options)
+    private ModelLoader(ModelDescription stored, LoadOptions options, WorkerTeam team)
     {
         _stored = stored;
         _options = options;
+        _team = team;
         _held = HeldExperts.Of(stored.Mixture, options.Experts);
+        _plan = new WeightPlan(stored, options, _held);
     }
 
     /// <summary>Loads a model.</summary>
@@ -29,15 +35,18 @@ public sealed class ModelLoader
     /// <param name="progress">Told how far the reading is.</param>
     /// <param name="cancellationToken">Stops the load.</param>
     /// <exception cref="ModelConfigException">The configuration is not supported.</exception>
-    /// <exception cref="ArgumentException">The experts to load are unknown or none, or leave out the base of one that stays.</exception>
+    /// <exception cref="ArgumentException">The experts to load are unknown or none, or leave out the base of one that stays; or packed weights
+    /// are asked for in another format.</exception>
     /// <exception cref="CheckpointException">A file is malformed, a tensor is missing, unexpected or misshapen, or memory does not suffice.</exception>
+    /// <exception cref="IOException">The cache that was asked for cannot be written.</exception>
     public static ModelWeights Load(
         string directory, LoadOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options ??= new LoadOptions();
         ModelDescription stored = ModelConfigReader.Read(Path.Combine(directory, options.ConfigFile), options.ConfigOverrides);
         using WeightFiles files = WeightFiles.Open(directory);
-        return Load(files, stored, directory, options, progress, cancellationToken);
+        return options.Cache?.TryLoad(files, stored, directory, options, progress, cancellationToken)
+            ?? Load(files, stored, directory, options, progress, cancellationToken);
     }
 
     internal static ModelWeights Load(
@@ -46,13 +55,15 @@ public sealed class ModelLoader
         string directory,
         LoadOptions options,
         IProgress<WorkProgress>? progress,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        IReadOnlyDictionary<string, string>? digests = null)
     {
-        ModelLoader loader = new(stored, options);
+        using WorkerTeam team = new(options.Threads ?? Environment.ProcessorCount);
+        ModelLoader loader = new(stored, options, team);
         try
         {
             loader.Read(files, directory, progress, cancellationToken);
-            return loader.Assemble();
+            return loader.Assemble(digests);
         }
         catch
         {
@@ -63,15 +74,17 @@ public sealed class ModelLoader
 
     private void Read(WeightFiles files, string directory, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
-        TensorShape[] present = TensorShape.Of(files);
-        TensorMap map = new TensorLayout(_stored).Resolve(present, directory);
-        CheckMemory(files, map, directory);
+        PackedCatalogue packed = PackedCatalogue.Of(files);
+        TensorMap map = new TensorLayout(_stored).Resolve(TensorShape.Of(files, packed), directory);
+        CheckPacked(packed, map, directory);
+        CheckMemory(files, packed, map, directory);
         CheckpointReadOptions reading = new()
         {
             RejectNonFinite = _options.RejectNonFinite,
             ComputeSha256 = _options.ComputeSha256 && _held.IsAll,
         };
         files.Load(Choose, reading, progress, cancellationToken);
+        CutPacked(packed, map);
         foreach (SafetensorsFile file in files.Files)
         {
             if (file.Sha256 is { } digest)
@@ -81,24 +94,87 @@ public sealed class ModelLoader
         }
 
         ITensorSink? Choose(TensorEntry entry) =>
-            map.Slots.TryGetValue(entry.Name, out TensorSlot slot) && IsHeld(slot) ? Sink(entry, slot) : null;
+            !map.Slots.TryGetValue(entry.Name, out TensorSlot slot) || !_plan.IsHeld(slot) ? null
+            : packed.Tensors.TryGetValue(entry.Name, out PackedTensor tensor)
+                ? new PackedSink(Matrix(slot, tensor.Rows, tensor.Columns, tensor.Format), entry, directory, _options.RejectNonFinite)
+            : Sink(entry, slot);
     }
 
-    private void CheckMemory(WeightFiles files, TensorMap map, string directory)
+    // What was decided when weights were packed cannot be decided otherwise when they are loaded.
+    private void CheckPacked(PackedCatalogue packed, TensorMap map, string directory)
+    {
+        foreach ((string name, PackedTensor tensor) in packed.Tensors)
+        {
+            if (!map.Slots.TryGetValue(name, out TensorSlot slot))
+            {
+                continue;
+            }
+
+            if (_plan.AskedFormat(slot) is { } asked && asked != tensor.Format)
+            {
+                throw new ArgumentException(
+                    $"{directory}: {name} is packed as {tensor.Format} and cannot be kept as {asked}; load the model it was packed from.", nameof(packed));
+            }
+
+            if (tensor.Scale != _plan.Scale(slot))
+            {
+                throw new CheckpointException(
+                    CheckpointError.PackedTensorInvalid,
+                    directory,
+                    FormattableString.Invariant($"a tensor packed with the scale {_plan.Scale(slot)} of its expert"),
+                    FormattableString.Invariant($"{tensor.Scale}"),
+                    name);
+            }
+
+            TensorClass kind = WeightFormats.ClassOf(slot.Role);
+            if (kind == TensorClass.Other || (kind == TensorClass.LowRank && tensor.Format.IsQuantized()))
+            {
+                throw new CheckpointException(
+                    CheckpointError.PackedTensorInvalid, directory, kind == TensorClass.Other ? "a tensor that is not packed" : "F32 or BF16", $"{tensor.Format}", name);
+            }
+        }
+    }
+
+    private void CutPacked(PackedCatalogue packed, TensorMap map)
+    {
+        foreach (string name in packed.Tensors.Keys)
+        {
+            if (map.Slots.TryGetValue(name, out TensorSlot slot)
+                && WeightFormats.ClassOf(slot.Role) == TensorClass.LowRank
+                && _matrices.TryGetValue(slot, out PackedMatrix? whole))
+            {
+                bool isInner = slot.Role is TensorRole.GateA or TensorRole.UpA or TensorRole.DownA;
+                (int rows, int columns) = isInner ? (_plan.Cut(whole.Rows), whole.Columns) : (whole.Rows, _plan.Cut(whole.Columns));
+                if ((rows, columns) != (whole.Rows, whole.Columns))
+                {
+                    Cut(slot, whole, rows, columns);
+                }
+            }
+        }
+    }
+
+    private void Cut(TensorSlot slot, PackedMatrix whole, int rows, int columns)
+    {
+        PackedMatrix cut = Matrix(slot, rows, columns, whole.Format);
+        float[] row = new float[whole.Columns];
+        for (int i = 0; i < rows; i++)
+        {
+            whole.ReadRow(i, row);
+            cut.WriteRow(i, row);
+        }
+
+        whole.Dispose();
+        _owned.Remove(whole);
+    }
+
+    private void CheckMemory(WeightFiles files, PackedCatalogue packed, TensorMap map, string directory)
     {
         CheckedSize needed = new(0, directory);
         foreach (StoredTensor tensor in files.Tensors)
         {
-            if (map.Slots.TryGetValue(tensor.Entry.Name, out TensorSlot slot) && IsHeld(slot))
+            if (map.Slots.TryGetValue(tensor.Entry.Name, out TensorSlot slot) && _plan.IsHeld(slot))
             {
-                bool isFused = slot.Role is TensorRole.FusedGateUp or TensorRole.FusedDown;
-                int experts = isFused ? _stored.Mixture!.Count : 1, held = isFused ? Experts(_held.IsHeld).Length : 1;
-
-                // Scales included, padding not.
-                const int Columns = 64;
-                long panel = Format(Stored(tensor.Entry), slot.Role).PanelBytes(Columns);
-                UInt128 weights = (UInt128)(tensor.Entry.ElementCount / experts * held);
-                needed += checked((ulong)(weights * (UInt128)panel / (Columns * PackedMatrix.PanelRows)));
+                needed += packed.Tensors.ContainsKey(tensor.Entry.Name) ? (ulong)tensor.Entry.ByteCount : PackedBytes(tensor.Entry, slot);
             }
         }
 
@@ -110,85 +186,36 @@ public sealed class ModelLoader
         }
     }
 
-    private bool IsHeld(TensorSlot slot) => slot.Expert < 0 || _held.IsHeld(slot.Expert);
-
-    private int[] Experts(Func<int, bool> condition) => [.. Enumerable.Range(0, _stored.Mixture!.Count).Where(condition)];
-
-    private static StoredType Stored(TensorEntry entry) => entry.Type switch
+    private ulong PackedBytes(TensorEntry entry, TensorSlot slot)
     {
-        TensorType.BF16 => StoredType.BF16,
-        TensorType.F16 => StoredType.F16,
-        _ => StoredType.F32,
-    };
+        if (entry.Shape.Length == 1)
+        {
+            return checked((ulong)entry.ElementCount * sizeof(float));
+        }
 
-    // Routers and low-rank factors are small and decide much: they stay what they are when the rest is quantised.
-    private WeightFormat Format(StoredType type, TensorRole role)
-    {
-        WeightFormat stored = type == StoredType.BF16 ? WeightFormat.BF16 : WeightFormat.F32;
-        WeightFormat kept = _options.Weights ?? stored;
-        bool isSmall = role is TensorRole.Router or TensorRole.GateA or TensorRole.GateB or TensorRole.UpA or TensorRole.UpB or TensorRole.DownA or TensorRole.DownB;
-        return kept.IsQuantized() && isSmall ? stored : kept;
+        CheckedSize bytes = new(0, nameof(ModelLoader), entry.Name);
+        foreach (PlannedMatrix matrix in _plan.Plan(entry, slot).Matrices)
+        {
+            bytes += checked((ulong)(matrix.Format.PanelBytes(matrix.Columns) * ((matrix.Rows + PackedMatrix.PanelRows - 1L) / PackedMatrix.PanelRows)));
+        }
+
+        return bytes.Value;
     }
 
-    private ITensorSink? Sink(TensorEntry entry, TensorSlot slot)
+    private ITensorSink Sink(TensorEntry entry, TensorSlot slot)
     {
-        StoredType type = Stored(entry);
         if (entry.Shape.Length == 1)
         {
             Activations vector = Own(new Activations(1, (int)entry.Shape[0]));
             _vectors[slot] = vector;
-            return new VectorSink(vector, type);
+            return new VectorSink(vector, WeightPlan.TypeOf(entry));
         }
 
-        int columns = (int)entry.Shape[^1];
-        if (slot.Role is TensorRole.FusedGateUp or TensorRole.FusedDown)
-        {
-            long expertBytes = entry.ByteCount / entry.Shape[0];
-            TensorPart[] parts = [.. Experts(_held.IsHeld).Select(e => new TensorPart(e * expertBytes, (e + 1) * expertBytes))];
-            return new RowSink(FusedTargets(slot, (int)entry.Shape[1], columns, Format(type, slot.Role)), type, columns, parts: parts);
-        }
-
-        int rows = (int)entry.Shape[0];
-        ExpertDescription? expert = slot.Expert >= 0 ? _stored.Mixture!.Experts[slot.Expert] : null;
-        if (slot.Role is TensorRole.GateA or TensorRole.UpA or TensorRole.DownA)
-        {
-            return new RowSink([Matrix(slot, Cut(rows), columns, Format(type, slot.Role))], type, columns);
-        }
-
-        if (slot.Role is TensorRole.GateB or TensorRole.UpB or TensorRole.DownB)
-        {
-            // A scale that is not a power of two would round the weights once more: such factors stay float32.
-            bool exact = IsPowerOfTwo(expert!.Scale);
-            return new RowSink([Matrix(slot, rows, Cut(columns), exact ? Format(type, slot.Role) : WeightFormat.F32)], type, columns, expert.Scale);
-        }
-
-        PackedMatrix matrix = Matrix(slot, rows, columns, Format(type, slot.Role));
+        PlannedTensor planned = _plan.Plan(entry, slot);
+        PackedMatrix[] matrices = [.. planned.Matrices.Select(m => Matrix(m.Slot, m.Rows, m.Columns, m.Format))];
         return slot.Role == TensorRole.Router && !_held.IsAll
-            ? new SomeRowsSink(matrix, Experts(_held.IsAvailable), type)
-            : new RowSink([matrix], type, columns);
-    }
-
-    private static bool IsPowerOfTwo(float value) => float.IsNormal(value) && (BitConverter.SingleToUInt32Bits(value) & 0x7FFFFF) == 0;
-
-    private int Cut(int rank) => Math.Min(rank, _options.MaxRank ?? rank);
-
-    private PackedMatrix[] FusedTargets(TensorSlot slot, int rowsPerExpert, int columns, WeightFormat format)
-    {
-        List<PackedMatrix> targets = [];
-        foreach (int expert in Experts(_held.IsHeld))
-        {
-            if (slot.Role == TensorRole.FusedDown)
-            {
-                targets.Add(Matrix(new TensorSlot(TensorRole.Down, slot.Layer, expert), rowsPerExpert, columns, format));
-            }
-            else
-            {
-                targets.Add(Matrix(new TensorSlot(TensorRole.Gate, slot.Layer, expert), rowsPerExpert / 2, columns, format));
-                targets.Add(Matrix(new TensorSlot(TensorRole.Up, slot.Layer, expert), rowsPerExpert / 2, columns, format));
-            }
-        }
-
-        return [.. targets];
+            ? new SomeRowsSink(matrices[0], _plan.AvailableExperts, planned.Type)
+            : new RowSink(matrices, planned.Type, planned.Columns, planned.Scale, planned.Parts, _team);
     }
 
     private PackedMatrix Matrix(TensorSlot slot, int rows, int columns, WeightFormat format) =>
@@ -201,14 +228,17 @@ public sealed class ModelLoader
         return item;
     }
 
-    private ModelWeights Assemble()
+    private ModelWeights Assemble(IReadOnlyDictionary<string, string>? digests)
     {
         ModelDescription description = _stored.Mixture is { } mixture ? _stored with { Mixture = Effective(mixture) } : _stored;
         PackedMatrix embedding = _matrices[new TensorSlot(TensorRole.Embedding)];
         PackedMatrix head = _matrices.GetValueOrDefault(new TensorSlot(TensorRole.Head), embedding);
         LayerWeights[] layers = [.. Enumerable.Range(0, _stored.LayerCount).Select(layer => Layer(layer, description))];
         FreeUnused(layers);
-        return new ModelWeights(description, embedding, head, _vectors[new TensorSlot(TensorRole.FinalNorm)], layers, _owned) { FileSha256 = _digests };
+        return new ModelWeights(description, embedding, head, _vectors[new TensorSlot(TensorRole.FinalNorm)], layers, _owned) 
+        {
+            FileSha256 = digests ?? _digests,
+        };
     }
 
     // The factors of experts that were written out, unless others stand on them.
@@ -229,7 +259,7 @@ public sealed class ModelLoader
     private MixtureDescription Effective(MixtureDescription mixture)
     {
         ImmutableArray<ExpertDescription> experts =
-            [.. mixture.Experts.Select(e => e with { Rank = Cut(e.Rank), IsAvailable = _held.IsAvailable(e.Index) })];
+            [.. mixture.Experts.Select(e => e with { Rank = _plan.Cut(e.Rank), IsAvailable = _held.IsAvailable(e.Index) })];
         double limit = _options.Densification switch
         {
             Densification.Never => double.PositiveInfinity,

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using FlexKernel.Kernels;
 
 namespace FlexKernel.Model;
@@ -9,10 +10,11 @@ public static class RandomWeights
     /// <param name="description">Its shape.</param>
     /// <param name="format">How its matrices are kept.</param>
     /// <param name="seed">The same seed gives the same weights.</param>
-    /// <param name="cancellationToken">Stops between two matrices.</param>
+    /// <param name="cancellationToken">Stops within a matrix.</param>
     public static ModelWeights Create(ModelDescription description, WeightFormat format, ulong seed = 1, CancellationToken cancellationToken = default)
     {
-        Maker maker = new(format, seed, cancellationToken);
+        using WorkerTeam team = new(Environment.ProcessorCount);
+        Maker maker = new(format, seed, team, cancellationToken);
         try
         {
             return Create(description, maker);
@@ -67,8 +69,10 @@ public static class RandomWeights
             expert.IsFull ? [] : Chain(mixture.Experts[expert.Base]).Append(expert.Index);
     }
 
-    private sealed class Maker(WeightFormat format, ulong seed, CancellationToken cancellationToken)
+    private sealed class Maker(WeightFormat format, ulong seed, WorkerTeam team, CancellationToken cancellationToken)
     {
+        private const int RowsAtOnce = 8 * PackedMatrix.PanelRows;
+
         private ulong _state = (seed * 0x9E3779B97F4A7C15) | 1;
 
         public List<IDisposable> Owned { get; } = [];
@@ -80,19 +84,20 @@ public static class RandomWeights
 
         private PackedMatrix Matrix(int rows, int columns, WeightFormat format)
         {
-            cancellationToken.ThrowIfCancellationRequested();
             PackedMatrix matrix = new(rows, columns, format);
             Owned.Add(matrix);
-            float[] row = new float[columns];
             float scale = 1.7f / MathF.Sqrt(columns);
-            for (int i = 0; i < rows; i++)
+            float[] values = new float[Math.Min(rows, RowsAtOnce) * columns];
+            for (int first = 0; first < rows; first += RowsAtOnce)
             {
-                for (int k = 0; k < columns; k++)
+                cancellationToken.ThrowIfCancellationRequested();
+                Span<float> some = values.AsSpan(0, Math.Min(RowsAtOnce, rows - first) * columns);
+                foreach (ref float value in some)
                 {
-                    row[k] = Next() * scale;
+                    value = Next() * scale;
                 }
 
-                matrix.WriteRow(i, row);
+                matrix.WriteRows(first, MemoryMarshal.AsBytes(some), StoredType.F32, columns, team: team);
             }
 
             return matrix;

@@ -9,14 +9,32 @@ namespace FlexKernel.Model;
 /// <param name="columns">Stored values per row.</param>
 /// <param name="scale">Multiplies every value.</param>
 /// <param name="parts">The stored rows the matrices come from, in bytes; null: from the first on.</param>
+/// <param name="team">Threads to pack with, or null.</param>
+/// <param name="completed">Told the place of every matrix that is whole, or null.</param>
 internal sealed class RowSink(
-    PackedMatrix[] targets, StoredType type, int columns, float scale = 1f, IReadOnlyList<TensorPart>? parts = null) : ITensorSink
+    PackedMatrix[] targets,
+    StoredType type,
+    int columns,
+    float scale = 1f,
+    IReadOnlyList<TensorPart>? parts = null,
+    WorkerTeam? team = null,
+    Action<int>? completed = null) : ITensorSink
 {
+    // Several panels for every thread, and little memory.
+    private const int GoodChunkBytes = 8 << 20;
+
     private int _target;
     private int _row;
 
     /// <inheritdoc/>
-    public int ChunkBytes => (new CheckedSize((ulong)columns, nameof(RowSink)) * (ulong)(PackedMatrix.PanelRows * type.Size())).ToArrayLength();
+    public int ChunkBytes
+    {
+        get
+        {
+            int panel = (new CheckedSize((ulong)columns, nameof(RowSink)) * (ulong)(PackedMatrix.PanelRows * type.Size())).ToArrayLength();
+            return panel * Math.Max(GoodChunkBytes / panel, 1);
+        }
+    }
 
     /// <inheritdoc/>
     public IReadOnlyList<TensorPart>? Parts => parts;
@@ -29,11 +47,12 @@ internal sealed class RowSink(
         {
             PackedMatrix target = targets[_target];
             int rows = Math.Min(chunk.Length / rowBytes, target.Rows - _row);
-            target.WriteRows(_row, chunk[..(rows * rowBytes)], type, columns, scale);
+            target.WriteRows(_row, chunk[..(rows * rowBytes)], type, columns, scale, team);
             chunk = chunk[(rows * rowBytes)..];
             _row += rows;
             if (_row == target.Rows)
             {
+                completed?.Invoke(_target);
                 (_target, _row) = (_target + 1, 0);
             }
         }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using FlexKernel.Kernels;
 
 namespace FlexKernel.Model;
 
@@ -9,6 +10,7 @@ internal sealed class TensorResolver
     private const string IgnoredSuffix = ".rotary_emb.inv_freq";
 
     private static readonly string[] Types = ["F32", "BF16", "F16"];
+    private static readonly string[] PackedTypes = [.. Enum.GetValues<WeightFormat>().Where(f => f.IsQuantized()).Select(f => f.ToString())];
 
     private readonly TensorLayout _layout;
     private readonly Dictionary<string, TensorShape> _present;
@@ -79,7 +81,7 @@ internal sealed class TensorResolver
             Report(TensorDefectKind.Misshapen, expected.Name, $"expected {Show(expected.Shape)}, found {Show(found.Shape)}");
         }
 
-        if (!Types.Contains(found.Type))
+        if (!Types.Contains(found.Type) && !PackedTypes.Contains(found.Type))
         {
             Report(TensorDefectKind.Mistyped, expected.Name, $"expected one of {string.Join(", ", Types)}, found {found.Type}");
         }

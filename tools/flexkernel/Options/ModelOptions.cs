@@ -18,6 +18,7 @@ internal sealed class ModelOptions
     private readonly Option<int?> _context = OptionFactory.Value(
         "--context", "Longest text in tokens, prompt included; the model's own limit by default", "N", Parsers.Integer(2));
 
+    private readonly CacheOptions _cache;
     private readonly EngineOptions _engine;
 
     /// <summary>Adds the options to a verb.</summary>
@@ -28,6 +29,7 @@ internal sealed class ModelOptions
         command.Add(_weights);
         command.Add(_maxRank);
         command.Add(_densify);
+        _cache = new CacheOptions(command);
         _engine = new EngineOptions(command);
     }
 
@@ -46,6 +48,7 @@ internal sealed class ModelOptions
         {
             Experts = experts ?? ExpertSelection.All,
             Weights = parse.GetValue(_weights),
+            Cache = _cache.Read(parse),
             MaxRank = parse.GetValue(_maxRank),
             Densification = parse.GetValue(_densify) ? Densification.AboveBreakEven : Densification.Never,
         },
