@@ -13,31 +13,33 @@ public sealed class BenchTests
     [Fact]
     public async Task Json_SharesFollowFromRatesAndCeilings()
     {
-        CliRun run = await Run("--output", "json", "--threads", "1,2", "--path", "scalar,128");
+        CliRun run = await Run("--output", "json", "--threads", "1,2", "--path", "scalar,128", "--weights", "bf16,q8");
 
         JsonElement report = Assert.Single(run.Json);
-        Assert.Equal("tiny", report.GetProperty("model").GetProperty("name").GetString());
-        Assert.Equal(2, report.GetProperty("model").GetProperty("k").GetInt32());
         JsonElement[] blocks = [.. report.GetProperty("blocks").EnumerateArray()];
-        Assert.Equal(["scalar 1", "scalar 2", "128 1", "128 2"], blocks.Select(b => $"{b.GetProperty("path")} {b.GetProperty("threads")}"));
+        Assert.Equal(
+            ["bf16 scalar 1", "bf16 scalar 2", "bf16 128 1", "bf16 128 2", "q8 scalar 1", "q8 scalar 2", "q8 128 1", "q8 128 2"],
+            blocks.Select(b => $"{b.GetProperty("model").GetProperty("weights")} {b.GetProperty("path")} {b.GetProperty("threads")}"));
         Assert.All(blocks, block =>
         {
-            JsonElement prefill = Assert.Single(block.GetProperty("prefill").EnumerateArray());
-            AssertShare(prefill, "flops", "fma_peak");
-            JsonElement decode = block.GetProperty("decode");
-            AssertShare(decode, "bytes_per_second", "read_bandwidth");
-            Assert.Equal(1000 / Number(decode, "tokens_per_second"), Number(decode, "ms_per_token"), 0.0001);
+            Assert.Equal("tiny", block.GetProperty("model").GetProperty("name").GetString());
+            Assert.Equal(2, block.GetProperty("model").GetProperty("k").GetInt32());
+            JsonElement[] tests = [.. block.GetProperty("tests").EnumerateArray()];
+            string peak = block.GetProperty("model").GetProperty("weights").GetString() == "q8" ? "int8 dot peak" : "multiply-add peak";
+            Assert.Equal(["pp4", "tg2"], tests.Select(t => t.GetProperty("test").GetString()));
+            Assert.Equal([peak, "read bandwidth"], tests.Select(t => t.GetProperty("ceiling").GetString()));
+            Assert.All(tests, AssertShare);
         });
     }
 
     [Fact]
     public async Task Csv_HasOneLinePerMeasurement()
     {
-        CliRun run = await Run("--output", "csv", "--prefill", "4,6");
+        CliRun run = await Run("--output", "csv", "--prefill", "4,6", "--rows", "1,3", "--context", "16,70");
 
         string[] lines = run.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         int columns = lines[0].Split(',').Length;
-        Assert.Equal(["prefill", "prefill", "decode"], lines[1..].Select(l => l.Split(',')[5]));
+        Assert.Equal(["pp4", "pp6", "tg2", "tg2@70", "rows1", "rows3"], lines[1..].Select(l => l.Split(',')[6]));
         Assert.All(lines, line => Assert.Equal(columns, line.Split(',').Length));
         Assert.Contains("warning: ", run.Error, StringComparison.Ordinal);
     }
@@ -45,12 +47,14 @@ public sealed class BenchTests
     [Fact]
     public async Task Markdown_HasTablesAndRoofline()
     {
-        CliRun run = await Run();
+        CliRun run = await Run("--rows", "2");
 
         Assert.Contains("Model: tiny, ", run.Out, StringComparison.Ordinal);
         Assert.Contains(RunsOn, run.Out, StringComparison.Ordinal);
+        Assert.Contains("Command: `flexkernel bench --shape tiny ", run.Out, StringComparison.Ordinal);
         Assert.Contains("| multiply-add peak |", run.Out, StringComparison.Ordinal);
-        Assert.Matches(@"Roofline, 1 thread, width \w+: at least [\d.]+ ms/token, measured [\d.]+ ms/token", run.Out);
+        Assert.Contains("| time / one token |", run.Out, StringComparison.Ordinal);
+        Assert.Matches(@"Roofline, bf16, 1 thread, width \w+, tg2: at least [\d.]+ ms/token, measured [\d.]+ ms/token", run.Out);
         Assert.Contains("not sampled", run.Out, StringComparison.Ordinal);
         Assert.Contains("may stay in caches", run.Out, StringComparison.Ordinal);
     }
@@ -58,10 +62,10 @@ public sealed class BenchTests
     [Fact]
     public async Task Zero_LeavesAMeasurementOut()
     {
-        CliRun decodeOnly = await Run("--output", "csv", "--prefill", "0"), prefillOnly = await Run("--output", "md", "--decode", "0");
+        CliRun decodeOnly = await Run("--output", "csv", "--prefill", "0"), prefillOnly = await Run("--output", "csv", "--decode", "0");
 
-        Assert.DoesNotContain("prefill", decodeOnly.Out.Split('\n', 2)[1], StringComparison.Ordinal);
-        Assert.DoesNotContain("Roofline", prefillOnly.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain(",pp", decodeOnly.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain(",tg", prefillOnly.Out, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -73,10 +77,9 @@ public sealed class BenchTests
                 "--prefill", "4", "--decode", "2", "--repetitions", "1", "--probe", "1",
             ]);
 
-        JsonElement report = Assert.Single(run.Json);
-        Assert.Equal(16, report.GetProperty("model").GetProperty("bits_per_weight").GetDouble(), 1);
-        JsonElement decode = report.GetProperty("blocks")[0].GetProperty("decode");
-        Assert.Equal(decode.GetProperty("bytes_per_token_min").GetInt64(), decode.GetProperty("bytes_per_token_max").GetInt64());
+        JsonElement model = Assert.Single(run.Json).GetProperty("blocks")[0].GetProperty("model");
+        Assert.Equal("stored", model.GetProperty("weights").GetString());
+        Assert.Equal(16, model.GetProperty("bits_per_weight").GetDouble(), 1);
     }
 
     [Theory]
@@ -96,12 +99,12 @@ public sealed class BenchTests
     public void PrefillOperations_CountEveryMultiplyAdd()
     {
         ModelDescription description = BenchShapes.Find("tiny") with { ModelType = "olmo2", Mixture = null };
-        using BenchModel model = new("x", RandomWeights.Create(description, WeightFormat.F32), null);
+        using BenchModel model = new("x", RandomWeights.Create(description, WeightFormat.F32), WeightFormat.F32, null);
 
         // 2 layers of four 64 x 64 and three 64 x 128 matrices; scores and values of 64 channels over 1 to 3 positions; a head of 512 x 64.
         long macs = 3 * 2 * (4 * 64 * 64 + 3 * 64 * 128) + 2 * 2 * 64 * (1 + 2 + 3) + 512 * 64;
         Assert.Equal(2.0 * macs, model.PrefillOperations(3));
-        Assert.Equal(32, model.BitsPerWeight, 0.5);
+        Assert.Equal(32, model.Facts.BitsPerWeight, 0.5);
     }
 
     [Fact]
@@ -114,25 +117,43 @@ public sealed class BenchTests
     [Fact]
     public void Disturbances_TellWhatMovedAndNothingElse()
     {
-        using BenchModel model = new("x", RandomWeights.Create(BenchShapes.Find("tiny"), WeightFormat.BF16), null);
-        MachineFacts quiet = new("cpu", 2, "", "os", "runtime", 0.1, IsOptimised: true);
-        Ceiling steady = new(100, 101), moving = new(100, 79);
+        MachineFacts quiet = new("cpu", 2, "AVX2", false, "", "os", "runtime", 0.1, IsOptimised: true);
+        Ceiling steady = new(CeilingKind.MultiplyAdd, 100, 101), moving = new(CeilingKind.MultiplyAdd, 100, 79);
 
-        Assert.Empty(Disturbances.Find(model, quiet, [Block(new Spread(95, 90, 100), steady)]));
-        string spread = Assert.Single(Disturbances.Find(model, quiet, [Block(new Spread(80, 70, 100), steady)]));
-        string change = Assert.Single(Disturbances.Find(model, quiet, [Block(new Spread(95, 90, 100), moving)]));
+        Assert.Empty(Disturbances.Find(quiet, [Block(new Spread(95, 90, 100), steady)]));
+        string spread = Assert.Single(Disturbances.Find(quiet, [Block(new Spread(80, 70, 100), steady)]));
+        string change = Assert.Single(Disturbances.Find(quiet, [Block(new Spread(95, 90, 100), moving)]));
         Assert.Contains("median is 20 % below", spread, StringComparison.Ordinal);
         Assert.Contains("changed by 21 %", change, StringComparison.Ordinal);
-        Assert.Equal(2, Disturbances.Find(model, quiet with { LoadAverage = 2, IsOptimised = false }, []).Count);
+        Assert.Equal(2, Disturbances.Find(quiet with { LoadAverage = 2, IsOptimised = false }, []).Count);
 
-        static BenchBlock Block(Spread rate, Ceiling peak) => new(KernelPath.Scalar, 1, [new PrefillResult(8, rate, 1, peak)], null);
+        static BenchBlock Block(Spread rate, Ceiling peak) => new(
+            new ModelFacts("x", "bf16", 1, 1, 0, null), KernelPath.Scalar, 1, [new Measurement(BenchTest.Prefill, 8, 0, rate, 1, peak, null)], []);
     }
+
+    [Fact]
+    public void MachineFacts_Slug_TellsEmulatedFromReal()
+    {
+        MachineFacts real = new("AMD EPYC family 25 model 1", 2, "AVX2", false, "", "os", "runtime", null, IsOptimised: true);
+
+        Assert.Equal("avx2-amd-epyc-family-25-model-1", real.Slug);
+        Assert.Equal("avx2-emulated-on-amd-epyc-family-25-model-1", (real with { IsEmulated = true }).Slug);
+    }
+
+    [Theory]
+    [InlineData("--threads", "--threads")]
+    [InlineData("/home/me/llama-bench", "llama-bench")]
+    [InlineData("q8=/home/me/a.gguf", "q8=a.gguf")]
+    [InlineData("/home/me/two words.gguf", "'two words.gguf'")]
+    public void CommandText_OfPaths_KeepsTheName(string argument, string expected) => Assert.Equal(expected, CommandText.Shorten(argument));
 
     [Fact]
     public async Task NonsensePlans_AreErrors()
     {
         (await Run("--prefill", "0", "--decode", "0")).AssertFails(ExitCode.Usage, "--prefill");
-        (await Run("--prefill", "5000")).AssertFails(ExitCode.Usage, "5000", "4096");
+        (await CliRun.Of("bench", "--model", TestData.Repository("models"), "--prefill", "500000")).AssertFails(ExitCode.Usage, "500000 positions");
+        (await Run("--rival", "llama-bench")).AssertFails(ExitCode.Usage, "--rival-model");
+        (await Run("--rival", "no-such-program", "--rival-model", "no-such.gguf")).AssertFails(ExitCode.Usage, "--rival-model", "no-such.gguf");
         (await Run("--k", "4")).AssertFails(ExitCode.Usage, "3 experts");
         (await Run("--output", "xml")).AssertFails(ExitCode.Usage, "md, csv or json", "xml");
         (await CliRun.Of("bench", "--shape", "huge")).AssertFails(ExitCode.Usage, "474m-mix", "huge");
@@ -155,12 +176,18 @@ public sealed class BenchTests
         return CliRun.Of([.. all]);
     }
 
-    private static void AssertShare(JsonElement result, string rate, string ceiling)
+    private static void AssertShare(JsonElement test)
     {
-        double best = Math.Max(Number(result, $"{ceiling}_before"), Number(result, $"{ceiling}_after"));
-        Assert.Equal(Number(result, rate) / best, Number(result, "share"), 0.0001);
-        Assert.InRange(Number(result, "tokens_per_second"), Number(result, "min"), Number(result, "max"));
+        double best = Math.Max(Number(test, "ceiling_before"), Number(test, "ceiling_after"));
+        double rate = Number(test, "tokens_per_second");
+        AssertClose(Number(test, "per_second") / best, Number(test, "share"));
+        AssertClose(rate * Number(test, "work_per_token"), Number(test, "per_second"));
+        AssertClose(1000 / rate, Number(test, "ms_per_token"));
+        Assert.InRange(rate, Number(test, "tokens_per_second_min"), Number(test, "tokens_per_second_max"));
     }
+
+    // What is written has four decimals.
+    private static void AssertClose(double expected, double actual) => Assert.Equal(expected, actual, 0.0001 + 1e-3 * Math.Abs(expected));
 
     private static double Number(JsonElement item, string key) => item.GetProperty(key).GetDouble();
 }

@@ -1,5 +1,4 @@
 using FlexKernel.Kernels;
-using FlexKernel.Model;
 
 namespace FlexKernel.Cli.Bench;
 
@@ -19,10 +18,30 @@ internal enum BenchFormat
 /// <summary>What is to be measured.</summary>
 /// <param name="Prefill">Prompt lengths.</param>
 /// <param name="Decode">Tokens decoded one by one; 0: none.</param>
+/// <param name="Contexts">Tokens read before decoding begins.</param>
+/// <param name="Rows">Tokens of one pass, to be compared with a pass of one.</param>
 /// <param name="Repetitions">Repetitions of each measurement.</param>
 /// <param name="Batch">The most tokens of one pass.</param>
 /// <param name="ProbeBytes">Bytes the bandwidth probe reads.</param>
-internal sealed record BenchPlan(IReadOnlyList<int> Prefill, int Decode, int Repetitions, int Batch, long ProbeBytes);
+internal sealed record BenchPlan(
+    IReadOnlyList<int> Prefill, int Decode, IReadOnlyList<int> Contexts, IReadOnlyList<int> Rows, int Repetitions, int Batch, long ProbeBytes)
+{
+    /// <summary>Tokens read before decoding by default: a small context, so that weights make up the traffic.</summary>
+    public const int DefaultContext = 16;
+
+    /// <summary>Decoded tokens that do not count: caches and branch predictors warm up.</summary>
+    public const int DecodeDiscarded = 8;
+
+    public bool IsEmpty => Prefill.Count == 0 && Decode == 0 && Rows.Count == 0;
+
+    /// <summary>Positions the measurements need.</summary>
+    public int ContextLength => new[]
+    {
+        Prefill.DefaultIfEmpty(1).Max(),
+        Decode == 0 ? 1 : Contexts.Max() + DecodeDiscarded + Decode,
+        Rows.Count == 0 ? 1 : DefaultContext + Rows.Max(),
+    }.Max();
+}
 
 /// <summary>Repetitions of one measurement.</summary>
 internal sealed record Spread(double Median, double Min, double Max)
@@ -33,47 +52,99 @@ internal sealed record Spread(double Median, double Min, double Max)
         double[] sorted = [.. values.Order()];
         return new Spread(sorted[(sorted.Length - 1) / 2], sorted[0], sorted[^1]);
     }
+
+    /// <summary>Of a quantity that is reciprocal to this one.</summary>
+    public Spread Per(double amount) => new(amount / Median, amount / Max, amount / Min);
 }
 
-/// <summary>A ceiling of the machine, probed right before and right after a measurement.</summary>
-internal sealed record Ceiling(double Before, double After)
+/// <summary>What bounds a measurement.</summary>
+internal enum CeilingKind
+{
+    /// <summary>Float32 multiply-adds, in operations.</summary>
+    MultiplyAdd,
+
+    /// <summary>Products of 8-bit integers, in operations.</summary>
+    Int8Dot,
+
+    /// <summary>Memory, in bytes.</summary>
+    ReadBandwidth,
+}
+
+/// <summary>A ceiling of the machine, probed right before and right after a measurement; per second.</summary>
+internal sealed record Ceiling(CeilingKind Kind, double Before, double After)
 {
     /// <summary>What shares are given of: the higher one, so that a share never flatters.</summary>
     public double Best => Math.Max(Before, After);
+
+    /// <summary>How people call it.</summary>
+    public string Name => Kind switch
+    {
+        CeilingKind.MultiplyAdd => "multiply-add peak",
+        CeilingKind.Int8Dot => "int8 dot peak",
+        _ => "read bandwidth",
+    };
+
+    /// <summary>What it counts.</summary>
+    public string Unit => Kind == CeilingKind.ReadBandwidth ? "GB/s" : Kind == CeilingKind.Int8Dot ? "GOP/s" : "GFLOP/s";
 }
 
-/// <summary>Reading a prompt.</summary>
-/// <param name="Tokens">Its length.</param>
-/// <param name="Rate">Tokens per second.</param>
-/// <param name="Operations">Floating-point operations of the whole prompt.</param>
-/// <param name="Peak">Floating-point operations per second at most.</param>
-internal sealed record PrefillResult(int Tokens, Spread Rate, double Operations, Ceiling Peak)
+/// <summary>What is measured in tokens per second.</summary>
+internal enum BenchTest
 {
-    public double OperationsPerSecond => Operations / Tokens * Rate.Median;
+    /// <summary>Reading a prompt.</summary>
+    Prefill,
 
-    public double Share => OperationsPerSecond / Peak.Best;
+    /// <summary>Writing token after token.</summary>
+    Decode,
 }
 
-/// <summary>Writing token after token.</summary>
-/// <param name="Tokens">How many.</param>
+/// <summary>The same test by another engine, in turns with ours.</summary>
+/// <param name="Rate">Its tokens per second.</param>
+/// <param name="Ratio">Ours divided by its, turn by turn.</param>
+internal sealed record RivalRate(Spread Rate, Spread Ratio);
+
+/// <summary>One test.</summary>
+/// <param name="Test">Its kind.</param>
+/// <param name="Tokens">Tokens read or written.</param>
+/// <param name="Context">Tokens read before.</param>
 /// <param name="Rate">Tokens per second.</param>
-/// <param name="Bytes">Weight bytes each reads.</param>
-/// <param name="Bandwidth">Bytes read per second at most.</param>
-internal sealed record DecodeResult(int Tokens, Spread Rate, CountRange Bytes, Ceiling Bandwidth)
+/// <param name="Work">What one token takes at least, of what the ceiling counts: operations or bytes.</param>
+/// <param name="Ceiling">What bounds it.</param>
+/// <param name="Rival">The rival at the same test, or null.</param>
+internal sealed record Measurement(BenchTest Test, int Tokens, int Context, Spread Rate, double Work, Ceiling Ceiling, RivalRate? Rival)
 {
-    public double BytesPerSecond => Bytes.Min * Rate.Median;
+    /// <summary>As in llama-bench: <c>pp512</c>, <c>tg64</c>, <c>tg64@4096</c>.</summary>
+    public string Name => Test == BenchTest.Prefill ? $"pp{Tokens}"
+        : Context == BenchPlan.DefaultContext ? $"tg{Tokens}"
+        : $"tg{Tokens}@{Context}";
 
-    public double Share => BytesPerSecond / Bandwidth.Best;
+    /// <summary>Operations or bytes per second.</summary>
+    public double PerSecond => Work * Rate.Median;
 
-    /// <summary>The least time per token that the memory allows.</summary>
-    public double FloorMilliseconds => 1000 * Bytes.Min / Bandwidth.Best;
+    public double Share => PerSecond / Ceiling.Best;
+
+    /// <summary>The least time per token that the ceiling allows.</summary>
+    public double FloorMilliseconds => 1000 * Work / Ceiling.Best;
 
     public double Milliseconds => 1000 / Rate.Median;
 }
 
-/// <summary>Everything measured at one vector width with some threads.</summary>
-internal sealed record BenchBlock(KernelPath Path, int Threads, IReadOnlyList<PrefillResult> Prefill, DecodeResult? Decode);
+/// <summary>A pass of some tokens against a pass of one.</summary>
+/// <param name="Rows">Tokens of the pass, each with its logits.</param>
+/// <param name="Milliseconds">What the pass takes.</param>
+/// <param name="Ratio">Divided by what a pass of one token takes, turn by turn.</param>
+internal sealed record RowsMeasurement(int Rows, Spread Milliseconds, Spread Ratio);
+
+/// <summary>Everything measured with one model at one vector width with some threads.</summary>
+internal sealed record BenchBlock(
+    ModelFacts Model, KernelPath Path, int Threads, IReadOnlyList<Measurement> Tests, IReadOnlyList<RowsMeasurement> Rows);
 
 /// <summary>The whole run.</summary>
+/// <param name="Plan">What was asked for.</param>
+/// <param name="Machine">Where.</param>
+/// <param name="Command">The command line.</param>
+/// <param name="Rival">The other engine, or null.</param>
+/// <param name="Blocks">What was measured.</param>
+/// <param name="Warnings">What a reader has to know.</param>
 internal sealed record BenchReport(
-    BenchModel Model, BenchPlan Plan, MachineFacts Machine, IReadOnlyList<BenchBlock> Blocks, IReadOnlyList<string> Warnings);
+    BenchPlan Plan, MachineFacts Machine, string Command, string? Rival, IReadOnlyList<BenchBlock> Blocks, IReadOnlyList<string> Warnings);

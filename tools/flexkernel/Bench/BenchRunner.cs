@@ -1,21 +1,16 @@
-using System.Diagnostics;
 using FlexKernel.Caching;
 using FlexKernel.Kernels;
-using FlexKernel.Model;
 
 namespace FlexKernel.Cli.Bench;
 
 /// <summary>Measures a model at one vector width with some threads, each measurement between two probes of its ceiling.</summary>
-internal sealed class BenchRunner(BenchModel model, BenchPlan plan)
+/// <param name="model">The model.</param>
+/// <param name="plan">What to measure.</param>
+/// <param name="rival">Another engine to run in turns with ours, or null.</param>
+internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? rival)
 {
-    /// <summary>Tokens read before decoding begins: a small context, so that weights make up the traffic.</summary>
-    public const int DecodePrompt = 16;
-
-    /// <summary>Decoded tokens that do not count: caches and branch predictors warm up.</summary>
-    public const int DecodeDiscarded = 8;
-
-    /// <summary>Positions the measurements need.</summary>
-    public int ContextLength => Math.Max(plan.Prefill.DefaultIfEmpty(1).Max(), DecodePrompt + DecodeDiscarded + plan.Decode);
+    // A pass of a few tokens is short.
+    private const int PassesPerTurn = 8;
 
     /// <summary>Measures everything.</summary>
     /// <param name="path">The vector width.</param>
@@ -24,85 +19,79 @@ internal sealed class BenchRunner(BenchModel model, BenchPlan plan)
     /// <param name="cancellationToken">Stops between two passes.</param>
     public BenchBlock Run(KernelPath path, int threads, Action<string> onStep, CancellationToken cancellationToken)
     {
-        using Backend backend = CpuBackend.Create(path, threads);
-        TransformerOptions sizes = new() { ContextLength = ContextLength, MaxBatchTokens = plan.Batch };
-        using Transformer transformer = new(model.Weights, backend, sizes);
-        using ForwardBatch batch = transformer.CreateBatch();
-        Engine engine = new(transformer, batch, model, cancellationToken);
-
-        List<PrefillResult> prefill = [];
+        using BenchEngine engine = new(model, plan, path, threads, cancellationToken);
+        List<Measurement> tests = [];
         foreach (int tokens in plan.Prefill)
         {
             onStep($"prefill {tokens}");
-            engine.Prefill(tokens);
-            double before = MachineProbe.FusedMultiplyAddPeak(path, threads);
-            Spread seconds = Repeat(() => engine.Prefill(tokens));
-            double after = MachineProbe.FusedMultiplyAddPeak(path, threads);
-            prefill.Add(new PrefillResult(tokens, Rate(tokens, seconds), model.PrefillOperations(tokens), new Ceiling(before, after)));
+            CeilingKind kind = model.IsQuantized ? CeilingKind.Int8Dot : CeilingKind.MultiplyAdd;
+            Measurement test = new(BenchTest.Prefill, tokens, 0, new(0, 0, 0), model.PrefillOperations(tokens) / tokens, new(kind, 0, 0), null);
+            tests.Add(Measure(test, path, threads, () => engine.Prefill(tokens), cancellationToken));
         }
 
-        return new BenchBlock(path, threads, prefill, plan.Decode == 0 ? null : MeasureDecode(path, threads, engine, onStep));
+        foreach (int context in plan.Decode == 0 ? [] : plan.Contexts)
+        {
+            onStep($"decode {plan.Decode} after {context}");
+            using Sequence prefix = engine.Start(context);
+
+            // The cache grows while tokens are written: the mean length counts.
+            double positions = context + BenchPlan.DecodeDiscarded + (plan.Decode + 1) / 2.0;
+            double bytes = model.DecodeBytes + engine.CacheBytesPerPosition * positions;
+            Measurement test = new(BenchTest.Decode, plan.Decode, context, new(0, 0, 0), bytes, new(CeilingKind.ReadBandwidth, 0, 0), null);
+            tests.Add(Measure(test, path, threads, () => engine.Decode(prefix, plan.Decode), cancellationToken));
+        }
+
+        return new BenchBlock(model.Facts, path, threads, tests, MeasureRows(engine, onStep));
     }
 
-    private DecodeResult MeasureDecode(KernelPath path, int threads, Engine engine, Action<string> onStep)
+    private Measurement Measure(Measurement test, KernelPath path, int threads, Func<double> run, CancellationToken cancellationToken)
     {
-        onStep($"decode {plan.Decode}");
-        engine.Decode(1);
-        double before = MachineProbe.ReadBandwidth(path, threads, plan.ProbeBytes);
-        Spread seconds = Repeat(() => engine.Decode(plan.Decode));
-        double after = MachineProbe.ReadBandwidth(path, threads, plan.ProbeBytes);
-        return new DecodeResult(plan.Decode, Rate(plan.Decode, seconds), model.DecodeBytes, new Ceiling(before, after));
+        BenchEngine.WarmUp(() => run());
+        double before = Probe(test.Ceiling.Kind, path, threads);
+        List<double> ours = [], theirs = [];
+        for (int i = 0; i < plan.Repetitions; i++)
+        {
+            ours.Add(test.Tokens / run());
+            if (rival is not null)
+            {
+                theirs.Add(rival.TokensPerSecond(test, threads, cancellationToken));
+            }
+        }
+
+        double after = Probe(test.Ceiling.Kind, path, threads);
+        return test with
+        {
+            Rate = Spread.Of(ours),
+            Ceiling = new Ceiling(test.Ceiling.Kind, before, after),
+            Rival = rival is null ? null : new RivalRate(Spread.Of(theirs), Spread.Of(ours.Zip(theirs, (a, b) => a / b))),
+        };
     }
 
-    private Spread Repeat(Func<double> measure) => Spread.Of(Enumerable.Range(0, plan.Repetitions).Select(_ => measure()));
-
-    private static Spread Rate(int tokens, Spread seconds) => new(tokens / seconds.Median, tokens / seconds.Max, tokens / seconds.Min);
-
-    /// <summary>Runs passes and takes their time.</summary>
-    private sealed class Engine(Transformer transformer, ForwardBatch batch, BenchModel model, CancellationToken cancellationToken)
+    private List<RowsMeasurement> MeasureRows(BenchEngine engine, Action<string> onStep)
     {
-        /// <summary>Reads a prompt and predicts one token.</summary>
-        /// <returns>Seconds.</returns>
-        public double Prefill(int tokens)
+        if (plan.Rows.Count == 0)
         {
-            using Sequence sequence = transformer.StartSequence(activeExperts: model.ActiveExperts);
-            return Read(sequence, Ids(0, tokens));
+            return [];
         }
 
-        /// <summary>Writes tokens one by one; which ones does not matter, so none is sampled.</summary>
-        /// <returns>Seconds, without prompt and discarded tokens.</returns>
-        public double Decode(int tokens)
+        onStep($"passes of {string.Join(", ", plan.Rows)} tokens");
+        using Sequence prefix = engine.Start(BenchPlan.DefaultContext);
+        int[] rows = [1, .. plan.Rows];
+        BenchEngine.WarmUp(() => Array.ForEach(rows, n => engine.Pass(prefix, n)));
+        List<double[]> turns = [];
+        for (int i = 0; i < plan.Repetitions; i++)
         {
-            using Sequence sequence = transformer.StartSequence(activeExperts: model.ActiveExperts);
-            Read(sequence, Ids(0, DecodePrompt));
-            int[] ids = Ids(DecodePrompt, DecodeDiscarded + tokens);
-            double seconds = 0;
-            for (int i = 0; i < ids.Length; i++)
-            {
-                double step = Read(sequence, ids.AsSpan(i, 1));
-                seconds += i < DecodeDiscarded ? 0 : step;
-            }
-
-            return seconds;
+            turns.Add([.. rows.Select(n => Enumerable.Range(0, PassesPerTurn).Average(_ => 1000 * engine.Pass(prefix, n)))]);
         }
 
-        private double Read(Sequence sequence, ReadOnlySpan<int> ids)
-        {
-            long start = Stopwatch.GetTimestamp();
-            for (int begin = 0; begin < ids.Length; begin += batch.Capacity)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                ReadOnlySpan<int> piece = ids[begin..Math.Min(begin + batch.Capacity, ids.Length)];
-                batch.Clear();
-                batch.Add(sequence, piece, begin + piece.Length == ids.Length ? LogitRows.Last : LogitRows.None);
-                transformer.Forward(batch);
-            }
-
-            return Stopwatch.GetElapsedTime(start).TotalSeconds;
-        }
-
-        // Scattered over the vocabulary, the same in every run.
-        private int[] Ids(int first, int count) =>
-            [.. Enumerable.Range(first, count).Select(i => (int)((i * 7919L + 13) % model.Description.VocabularySize))];
+        return [.. plan.Rows.Select((n, i) => new RowsMeasurement(
+            n, Spread.Of(turns.Select(t => t[i + 1])), Spread.Of(turns.Select(t => t[i + 1] / t[0]))))];
     }
+
+    private double Probe(CeilingKind kind, KernelPath path, int threads) => kind switch
+    {
+        CeilingKind.MultiplyAdd => MachineProbe.FusedMultiplyAddPeak(path, threads),
+        CeilingKind.Int8Dot => MachineProbe.Int8DotPeak(path, threads),
+        _ => MachineProbe.ReadBandwidth(path, threads, plan.ProbeBytes),
+    };
 }

@@ -2,7 +2,6 @@ using System.CommandLine;
 using FlexKernel.Cli.Options;
 using FlexKernel.Cli.Output;
 using FlexKernel.Kernels;
-using FlexKernel.Model;
 
 namespace FlexKernel.Cli.Bench;
 
@@ -15,17 +14,8 @@ internal sealed class BenchVerb : Verb
     private const int DefaultProbe = 512;
     private static readonly int[] DefaultPrefill = [128, 512];
 
-    private readonly Option<string?> _model = CommonOptions.Model("Measure the model in this directory");
-
-    private readonly Option<string?> _shape = OptionFactory.Text(
-        "--shape",
-        $"Measure random weights of a shape: {BenchShapes.All} or a config.json; {BenchShapes.Default} by default",
-        "NAME");
-
-    private readonly Option<WeightFormat?> _weights = CommonOptions.Weights(
-        "Keep weights as f32, bf16, q8, q4 or q4c; by default as stored, random ones as bf16");
-
-    private readonly Option<int?> _active = CommonOptions.ActiveExperts();
+    private readonly BenchSource _source;
+    private readonly RivalOptions _rival = new();
 
     private readonly Option<int[]> _threads = OptionFactory.List(
         "--threads", "Worker threads; 1 and all processors by default", "N[,N]", Parsers.Integer(1, EngineOptions.MaxThreads));
@@ -38,6 +28,12 @@ internal sealed class BenchVerb : Verb
 
     private readonly Option<int?> _decode = OptionFactory.Value(
         "--decode", $"Tokens to decode, 0 for none; {DefaultDecode} by default", "N", Parsers.Integer(0));
+
+    private readonly Option<int[]> _contexts = OptionFactory.List(
+        "--context", $"Tokens read before decoding begins; {BenchPlan.DefaultContext} by default", "N[,N]", Parsers.Integer(1));
+
+    private readonly Option<int[]> _rows = OptionFactory.List(
+        "--rows", "Compare a pass of so many tokens with a pass of one; none by default", "N[,N]", Parsers.Integer(1));
 
     private readonly Option<int?> _repetitions = OptionFactory.Value(
         "--repetitions", $"Repetitions of each measurement; {DefaultRepetitions} by default", "N", Parsers.Integer(1));
@@ -53,13 +49,16 @@ internal sealed class BenchVerb : Verb
 
     private readonly Option<BenchFormat?> _output = OptionFactory.Value(
         "--output", "md, csv or json; md by default", "FORMAT", ParseFormat);
-    private readonly Option<bool> _quiet = CommonOptions.Quiet();
+
+    private readonly Option<string?> _results = OptionFactory.Text(
+        "--results", "Add the run to this machine's file of the day in a directory", "DIR");
 
     public BenchVerb(Terminal terminal)
         : base("bench", "Measures prefill and decode, and the share of the machine's measured ceilings they reach.", terminal)
     {
+        _source = new BenchSource(terminal);
         foreach (Option option in (Option[])[
-            _model, _shape, _weights, _active, _threads, _paths, _prefill, _decode, _repetitions, _batch, _probe, _output, _quiet])
+            .. _source.All, _threads, _paths, _prefill, _decode, _contexts, _rows, _repetitions, _batch, _probe, .. _rival.All, _output, _results])
         {
             Add(option);
         }
@@ -68,8 +67,10 @@ internal sealed class BenchVerb : Verb
     public override IReadOnlyList<Example> Examples { get; } =
     [
         new("", "a dense model of 474 million random weights"),
-        new("--shape 474m-mix --threads 1 --prefill 512", "one full and six low-rank experts, one thread"),
-        new("--model models --path 256,512 --output csv", "a model of your own at two vector widths, for a spreadsheet"),
+        new("--shape 474m-mix --weights bf16,q8,q4 --threads 1 --prefill 512", "one full and six low-rank experts in three formats, one thread"),
+        new("--decode 32 --prefill 4096 --context 512,4000 --rows 2,4,8", "long texts, and passes of a few tokens"),
+        new("--weights bf16,q8 --rival llama-bench --rival-model bf16=a.gguf --rival-model q8=b.gguf", "in turns with another engine"),
+        new("--model models --path 256,512 --output csv --results bench/results", "a model of your own at two vector widths, kept"),
     ];
 
     protected override async Task<int> RunAsync(ParseResult parse, CancellationToken cancellationToken)
@@ -80,26 +81,31 @@ internal sealed class BenchVerb : Verb
         int[] both = [.. new[] { 1, Environment.ProcessorCount }.Distinct()];
         int[] threads = parse.GetValue(_threads) is { Length: > 0 } counts ? counts : both;
         MachineFacts machine = MachineFacts.Read();
-
-        using BenchModel model = await LoadAsync(parse, cancellationToken);
-        BenchRunner runner = new(model, plan);
-        if (runner.ContextLength > model.Description.MaxPositions)
-        {
-            int positions = model.Description.MaxPositions;
-            throw CliException.Usage($"the measurements need {runner.ContextLength} positions; the model has {positions}");
-        }
+        IReadOnlyList<WeightFormat?> formats = _source.Formats(parse);
+        IReadOnlyList<LlamaBench?> rivals = _rival.Resolve(parse, formats);
+        _source.Check(parse, plan.ContextLength);
 
         List<BenchBlock> blocks = [];
-        foreach (KernelPath path in paths)
+        foreach ((WeightFormat? format, LlamaBench? rival) in formats.Zip(rivals))
         {
-            foreach (int count in threads)
+            using BenchModel model = await _source.LoadAsync(parse, format, plan.ContextLength, cancellationToken);
+            BenchRunner runner = new(model, plan, rival);
+            foreach ((KernelPath path, int count) in paths.SelectMany(p => threads.Select(t => (p, t))))
             {
-                string where = $"width {KernelPaths.Name(path)}, {Amounts.Of(count, "thread")}";
-                blocks.Add(runner.Run(path, count, step => Tell(parse, $"{where}: {step}"), cancellationToken));
+                string where = $"weights {model.Facts.Weights}, width {KernelPaths.Name(path)}, {Amounts.Of(count, "thread")}";
+                blocks.Add(runner.Run(path, count, step => _source.Tell(parse, $"{where}: {step}"), cancellationToken));
             }
         }
 
-        Write(parse, new BenchReport(model, plan, machine, blocks, Disturbances.Find(model, machine, blocks)));
+        string? rivalName = rivals.Any(r => r is not null) ? string.Join("; ", rivals.Select(r => r!.Description).Distinct()) : null;
+        BenchReport report = new(plan, machine, CommandText.Of(parse), rivalName, blocks, Disturbances.Find(machine, blocks));
+        Write(parse, report);
+        if (parse.GetValue(_results) is { } directory)
+        {
+            string file = ResultStore.Append(directory, machine, TimeProvider.System, json => JsonBench.Write(json, report));
+            Terminal.Note($"added to {file}");
+        }
+
         return ExitCode.Ok;
     }
 
@@ -117,62 +123,14 @@ internal sealed class BenchVerb : Verb
         BenchPlan plan = new(
             prefill,
             parse.GetValue(_decode) ?? DefaultDecode,
+            parse.GetValue(_contexts) is { Length: > 0 } contexts ? contexts : [BenchPlan.DefaultContext],
+            parse.GetValue(_rows) ?? [],
             parse.GetValue(_repetitions) ?? DefaultRepetitions,
             parse.GetValue(_batch) ?? DefaultBatch,
             (long)(parse.GetValue(_probe) ?? DefaultProbe) << 20);
-        return plan.Prefill.Count > 0 || plan.Decode > 0
-            ? plan
-            : throw CliException.Usage("--prefill 0 and --decode 0 leave nothing to measure");
-    }
-
-    private async Task<BenchModel> LoadAsync(ParseResult parse, CancellationToken cancellationToken)
-    {
-        string? directory = parse.GetValue(_model), shape = parse.GetValue(_shape);
-        WeightFormat? format = parse.GetValue(_weights);
-        int? active = parse.GetValue(_active);
-        if (directory is not null && shape is not null)
-        {
-            throw CliException.Usage("--model and --shape are both given; give one");
-        }
-
-        if (directory is null)
-        {
-            return Random(parse, shape ?? BenchShapes.Default, format ?? WeightFormat.BF16, active, cancellationToken);
-        }
-
-        string found = ModelLocator.Find(directory);
-        BenchModel.Resolve(ModelConfigReader.Read(Path.Combine(found, "config.json")), active);
-        LoadOptions options = new() { Weights = format };
-        ModelWeights weights = await LongWork.RunAsync(
-            Terminal,
-            $"loading {found}",
-            WorkUnit.Bytes,
-            parse.GetValue(_quiet),
-            progress => ModelLoader.Load(found, options, progress, cancellationToken));
-        return new BenchModel(found, weights, active);
-    }
-
-    private BenchModel Random(ParseResult parse, string shape, WeightFormat format, int? active, CancellationToken cancellationToken)
-    {
-        ModelDescription description = BenchShapes.Find(shape);
-        BenchModel.Resolve(description, active);
-        long bytes = BenchModel.Bytes(description, format), available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 10 * 9;
-        if (bytes > available)
-        {
-            throw CliException.NotLoaded(
-                $"{shape} takes {Amounts.Bytes(bytes)} as {format}; {Amounts.Bytes(available)} of memory may be used");
-        }
-
-        Tell(parse, $"{shape}: making {Amounts.Bytes(bytes)} of random weights");
-        return new BenchModel(shape, RandomWeights.Create(description, format, cancellationToken: cancellationToken), active);
-    }
-
-    private void Tell(ParseResult parse, string step)
-    {
-        if (Terminal.ErrorIsTerminal && !parse.GetValue(_quiet))
-        {
-            Terminal.Note(step);
-        }
+        return plan.IsEmpty
+            ? throw CliException.Usage("--prefill 0 and --decode 0 leave nothing to measure")
+            : plan;
     }
 
     private void Write(ParseResult parse, BenchReport report)
@@ -183,7 +141,11 @@ internal sealed class BenchVerb : Verb
                 CsvBench.Write(report, Terminal.Out);
                 break;
             case BenchFormat.Json:
-                JsonBench.Write(report, Terminal.Out);
+                using (JsonLines lines = new(Terminal.Out))
+                {
+                    lines.Write(json => JsonBench.Write(json, report));
+                }
+
                 break;
             default:
                 MarkdownBench.Write(report, Terminal.Out);

@@ -3,43 +3,45 @@ using static System.FormattableString;
 
 namespace FlexKernel.Cli.Bench;
 
-/// <summary>A run as comma-separated values: one line per measurement, rates in base units.</summary>
+/// <summary>A run as comma-separated values: one line per measurement, rates in base units; what does not apply is empty.</summary>
 internal static class CsvBench
 {
     private const string Header =
-        "model,bits_per_weight,k,path,threads,test,tokens,repetitions,"
-        + "tokens_per_second,min,max,per_second,ceiling_before,ceiling_after,share";
+        "model,weights,bits_per_weight,k,path,threads,test,tokens,context,repetitions,"
+        + "tokens_per_second,min,max,per_second,ceiling,ceiling_before,ceiling_after,share,"
+        + "rival_tokens_per_second,rival_min,rival_max,ratio,ratio_min,ratio_max";
 
     public static void Write(BenchReport report, TextWriter output)
     {
         output.WriteLine(Header);
         foreach (BenchBlock block in report.Blocks)
         {
-            foreach (PrefillResult result in block.Prefill)
+            foreach (Measurement test in block.Tests)
             {
-                output.Write(Start(report, block, "prefill", result.Tokens, result.Rate));
-                output.WriteLine(End(result.OperationsPerSecond, result.Peak, result.Share));
+                output.Write(Start(report, block, test.Name, test.Tokens, test.Context, test.Rate));
+                Ceiling ceiling = test.Ceiling;
+                output.Write(Invariant($"{test.PerSecond:G6},{ceiling.Name},{ceiling.Before:G6},{ceiling.After:G6},{test.Share:0.####},"));
+                output.WriteLine(test.Rival is { } rival ? $"{Text(rival.Rate)},{Text(rival.Ratio)}" : ",,,,,");
             }
 
-            if (block.Decode is { } decode)
+            // A pass of several tokens has no ceiling of its own: its rival is the pass of one.
+            foreach (RowsMeasurement pass in block.Rows)
             {
-                output.Write(Start(report, block, "decode", decode.Tokens, decode.Rate));
-                output.WriteLine(End(decode.BytesPerSecond, decode.Bandwidth, decode.Share));
+                output.Write(Start(report, block, $"rows{pass.Rows}", pass.Rows, BenchPlan.DefaultContext, pass.Milliseconds.Per(1000.0 * pass.Rows)));
+                output.WriteLine($",,,,,,,,{Text(pass.Ratio)}");
             }
         }
     }
 
-    private static string Start(BenchReport report, BenchBlock block, string test, int tokens, Spread rate)
+    private static string Start(BenchReport report, BenchBlock block, string test, int tokens, int context, Spread rate)
     {
-        BenchModel model = report.Model;
-        string path = KernelPaths.Name(block.Path);
+        ModelFacts model = block.Model;
         return Invariant(
-            $"{Quote(model.Name)},{model.BitsPerWeight:0.###},{model.ActiveExperts},{path},{block.Threads},{test},{tokens},")
-            + Invariant($"{report.Plan.Repetitions},{rate.Median:G6},{rate.Min:G6},{rate.Max:G6},");
+            $"{Quote(model.Name)},{model.Weights},{model.BitsPerWeight:0.###},{model.ActiveExperts},{KernelPaths.Name(block.Path)},{block.Threads},")
+            + Invariant($"{test},{tokens},{context},{report.Plan.Repetitions},{Text(rate)},");
     }
 
-    private static string End(double perSecond, Ceiling ceiling, double share) =>
-        Invariant($"{perSecond:G6},{ceiling.Before:G6},{ceiling.After:G6},{share:0.####}");
+    private static string Text(Spread spread) => Invariant($"{spread.Median:G6},{spread.Min:G6},{spread.Max:G6}");
 
     private static string Quote(string text) =>
         text.AsSpan().ContainsAny(",\"\n") ? $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : text;

@@ -10,7 +10,7 @@ internal static class Disturbances
     private const long LeavesEveryCache = 400_000_000;
 
     /// <summary>Lists what a reader has to know.</summary>
-    public static IReadOnlyList<string> Find(BenchModel model, MachineFacts machine, IReadOnlyList<BenchBlock> blocks)
+    public static IReadOnlyList<string> Find(MachineFacts machine, IReadOnlyList<BenchBlock> blocks)
     {
         List<string> warnings = [];
         if (!machine.IsOptimised)
@@ -24,29 +24,26 @@ internal static class Disturbances
             warnings.Add($"load average {load} before the first measurement: other programs were running");
         }
 
-        if (model.Weights.ByteCount < LeavesEveryCache && blocks.Any(b => b.Decode is not null))
+        foreach (ModelFacts model in blocks.Where(b => b.Tests.Any(t => t.Test == BenchTest.Decode)).Select(b => b.Model).Distinct())
         {
-            string bytes = Amounts.Bytes(model.Weights.ByteCount);
-            warnings.Add($"{bytes} of weights may stay in caches: the share of the read bandwidth says little");
+            if (model.ByteCount < LeavesEveryCache)
+            {
+                string bytes = Amounts.Bytes(model.ByteCount);
+                warnings.Add($"{model.Weights}: {bytes} of weights may stay in caches: the share of the read bandwidth says little");
+            }
         }
 
         foreach (BenchBlock block in blocks)
         {
-            string where = Amounts.Of(block.Threads, "thread");
-            foreach (PrefillResult prefill in block.Prefill)
+            foreach (Measurement test in block.Tests)
             {
-                Compare($"{where}, prefill {prefill.Tokens}", prefill.Rate, prefill.Peak, "multiply-add peak");
-            }
-
-            if (block.Decode is { } decode)
-            {
-                Compare($"{where}, decode {decode.Tokens}", decode.Rate, decode.Bandwidth, "read bandwidth");
+                Compare($"{block.Model.Weights}, {Amounts.Of(block.Threads, "thread")}, {test.Name}", test.Rate, test.Ceiling);
             }
         }
 
         return warnings;
 
-        void Compare(string what, Spread rate, Ceiling ceiling, string ceilingName)
+        void Compare(string what, Spread rate, Ceiling ceiling)
         {
             if (rate.Median < rate.Max * (1 - Tolerated))
             {
@@ -56,7 +53,7 @@ internal static class Disturbances
             double change = Math.Abs(ceiling.After - ceiling.Before) / ceiling.Best;
             if (change > Tolerated)
             {
-                warnings.Add($"{what}: the {ceilingName} changed by {Amounts.Percent(change)} meanwhile");
+                warnings.Add($"{what}: the {ceiling.Name} changed by {Amounts.Percent(change)} meanwhile");
             }
         }
     }

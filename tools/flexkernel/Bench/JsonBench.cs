@@ -1,5 +1,4 @@
 using System.Text.Json;
-using FlexKernel.Cli.Output;
 using FlexKernel.Kernels;
 
 namespace FlexKernel.Cli.Bench;
@@ -7,53 +6,42 @@ namespace FlexKernel.Cli.Bench;
 /// <summary>A run as one JSON object; rates in base units.</summary>
 internal static class JsonBench
 {
-    public static void Write(BenchReport report, TextWriter output)
+    public static void Write(Utf8JsonWriter json, BenchReport report)
     {
-        using JsonLines lines = new(output);
-        lines.Write(json =>
+        json.WriteStartObject();
+        json.WriteString("command", report.Command);
+        WriteMachine(json, report.Machine);
+        json.WriteNumber("repetitions", report.Plan.Repetitions);
+        if (report.Rival is not null)
         {
-            json.WriteStartObject();
-            WriteModel(json, report.Model);
-            WriteMachine(json, report.Machine);
-            json.WriteNumber("repetitions", report.Plan.Repetitions);
-            json.WriteStartArray("blocks");
-            foreach (BenchBlock block in report.Blocks)
-            {
-                WriteBlock(json, block);
-            }
-
-            json.WriteEndArray();
-            json.WriteStartArray("warnings");
-            foreach (string warning in report.Warnings)
-            {
-                json.WriteStringValue(warning);
-            }
-
-            json.WriteEndArray();
-            json.WriteEndObject();
-        });
-    }
-
-    private static void WriteModel(Utf8JsonWriter json, BenchModel model)
-    {
-        json.WriteStartObject("model");
-        json.WriteString("name", model.Name);
-        json.WriteNumber("parameters", model.Parameters);
-        json.WriteNumber("bytes", model.Weights.ByteCount);
-        json.WriteNumber("bits_per_weight", Rounded(model.BitsPerWeight));
-        if (model.ActiveExperts is { } k)
-        {
-            json.WriteNumber("k", k);
+            json.WriteString("rival", report.Rival);
         }
 
+        json.WriteStartArray("blocks");
+        foreach (BenchBlock block in report.Blocks)
+        {
+            WriteBlock(json, block);
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("warnings");
+        foreach (string warning in report.Warnings)
+        {
+            json.WriteStringValue(warning);
+        }
+
+        json.WriteEndArray();
         json.WriteEndObject();
     }
 
-    private static void WriteMachine(Utf8JsonWriter json, MachineFacts machine)
+    /// <summary>Writes the property <c>machine</c>.</summary>
+    public static void WriteMachine(Utf8JsonWriter json, MachineFacts machine)
     {
         json.WriteStartObject("machine");
         json.WriteString("processor", machine.Processor);
         json.WriteNumber("processors", machine.Processors);
+        json.WriteString("instruction_class", machine.InstructionClass);
+        json.WriteBoolean("emulated", machine.IsEmulated);
         json.WriteString("instruction_sets", machine.InstructionSets);
         json.WriteString("operating_system", machine.OperatingSystem);
         json.WriteString("runtime", machine.Runtime);
@@ -66,51 +54,79 @@ internal static class JsonBench
         json.WriteEndObject();
     }
 
-    private static void WriteBlock(Utf8JsonWriter json, BenchBlock block)
+    /// <summary>Writes median, minimum and maximum.</summary>
+    public static void WriteSpread(Utf8JsonWriter json, string name, Spread spread)
     {
-        json.WriteStartObject();
-        json.WriteString("path", KernelPaths.Name(block.Path));
-        json.WriteNumber("threads", block.Threads);
-        json.WriteStartArray("prefill");
-        foreach (PrefillResult result in block.Prefill)
-        {
-            json.WriteStartObject();
-            WriteRate(json, result.Tokens, result.Rate);
-            json.WriteNumber("flops", Rounded(result.OperationsPerSecond));
-            WriteCeiling(json, "fma_peak", result.Peak, result.Share);
-            json.WriteEndObject();
-        }
+        json.WriteNumber(name, Rounded(spread.Median));
+        json.WriteNumber($"{name}_min", Rounded(spread.Min));
+        json.WriteNumber($"{name}_max", Rounded(spread.Max));
+    }
 
-        json.WriteEndArray();
-        if (block.Decode is { } decode)
+    private static void WriteModel(Utf8JsonWriter json, ModelFacts model)
+    {
+        json.WriteStartObject("model");
+        json.WriteString("name", model.Name);
+        json.WriteString("weights", model.Weights);
+        json.WriteNumber("parameters", model.Parameters);
+        json.WriteNumber("bytes", model.ByteCount);
+        json.WriteNumber("bits_per_weight", Rounded(model.BitsPerWeight));
+        if (model.ActiveExperts is { } k)
         {
-            json.WriteStartObject("decode");
-            WriteRate(json, decode.Tokens, decode.Rate);
-            json.WriteNumber("bytes_per_token_min", decode.Bytes.Min);
-            json.WriteNumber("bytes_per_token_max", decode.Bytes.Max);
-            json.WriteNumber("bytes_per_second", Rounded(decode.BytesPerSecond));
-            WriteCeiling(json, "read_bandwidth", decode.Bandwidth, decode.Share);
-            json.WriteNumber("floor_ms_per_token", Rounded(decode.FloorMilliseconds));
-            json.WriteNumber("ms_per_token", Rounded(decode.Milliseconds));
-            json.WriteEndObject();
+            json.WriteNumber("k", k);
         }
 
         json.WriteEndObject();
     }
 
-    private static void WriteRate(Utf8JsonWriter json, int tokens, Spread rate)
+    private static void WriteBlock(Utf8JsonWriter json, BenchBlock block)
     {
-        json.WriteNumber("tokens", tokens);
-        json.WriteNumber("tokens_per_second", Rounded(rate.Median));
-        json.WriteNumber("min", Rounded(rate.Min));
-        json.WriteNumber("max", Rounded(rate.Max));
+        json.WriteStartObject();
+        WriteModel(json, block.Model);
+        json.WriteString("path", KernelPaths.Name(block.Path));
+        json.WriteNumber("threads", block.Threads);
+        json.WriteStartArray("tests");
+        foreach (Measurement test in block.Tests)
+        {
+            WriteTest(json, test);
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("rows");
+        foreach (RowsMeasurement pass in block.Rows)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("rows", pass.Rows);
+            WriteSpread(json, "ms", pass.Milliseconds);
+            WriteSpread(json, "ratio", pass.Ratio);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
     }
 
-    private static void WriteCeiling(Utf8JsonWriter json, string name, Ceiling ceiling, double share)
+    private static void WriteTest(Utf8JsonWriter json, Measurement test)
     {
-        json.WriteNumber($"{name}_before", Rounded(ceiling.Before));
-        json.WriteNumber($"{name}_after", Rounded(ceiling.After));
-        json.WriteNumber("share", Rounded(share));
+        json.WriteStartObject();
+        json.WriteString("test", test.Name);
+        json.WriteNumber("tokens", test.Tokens);
+        json.WriteNumber("context", test.Context);
+        WriteSpread(json, "tokens_per_second", test.Rate);
+        json.WriteString("ceiling", test.Ceiling.Name);
+        json.WriteNumber("work_per_token", Rounded(test.Work));
+        json.WriteNumber("per_second", Rounded(test.PerSecond));
+        json.WriteNumber("ceiling_before", Rounded(test.Ceiling.Before));
+        json.WriteNumber("ceiling_after", Rounded(test.Ceiling.After));
+        json.WriteNumber("share", Rounded(test.Share));
+        json.WriteNumber("floor_ms_per_token", Rounded(test.FloorMilliseconds));
+        json.WriteNumber("ms_per_token", Rounded(test.Milliseconds));
+        if (test.Rival is { } rival)
+        {
+            WriteSpread(json, "rival_tokens_per_second", rival.Rate);
+            WriteSpread(json, "ratio", rival.Ratio);
+        }
+
+        json.WriteEndObject();
     }
 
     private static double Rounded(double value) => Math.Round(value, 4);

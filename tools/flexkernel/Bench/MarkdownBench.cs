@@ -9,16 +9,9 @@ internal static class MarkdownBench
     public static void Write(BenchReport report, TextWriter output)
     {
         WriteHead(report, output);
-        if (report.Plan.Prefill.Count > 0)
-        {
-            WritePrefill(report, output);
-        }
-
-        if (report.Plan.Decode > 0)
-        {
-            WriteDecode(report, output);
-        }
-
+        WriteTests(report, output);
+        WriteRivals(report, output);
+        WriteRows(report, output);
         foreach (string warning in report.Warnings)
         {
             output.WriteLine($"Warning: {warning}.");
@@ -27,72 +20,83 @@ internal static class MarkdownBench
 
     private static void WriteHead(BenchReport report, TextWriter output)
     {
-        BenchModel model = report.Model;
         MachineFacts machine = report.Machine;
-        string experts = model.Description.Mixture is { } mixture ? $", {mixture.Count} experts, {model.ActiveExperts} per token" : "";
-        string size = $"{Amounts.Bytes(model.Weights.ByteCount)} ({Amounts.Digits(model.BitsPerWeight)} bits a weight)";
-        output.WriteLine($"Model: {model.Name}, {Amounts.Short(model.Parameters)} parameters{experts}, {size}  ");
-        output.WriteLine($"Machine: {machine.Processor}, {Amounts.Of(machine.Processors, "processor")}, {machine.InstructionSets}  ");
+        foreach (ModelFacts model in report.Blocks.Select(b => b.Model).Distinct())
+        {
+            string experts = model.Experts > 0 ? $", {model.Experts} experts, {model.ActiveExperts} per token" : "";
+            string size = $"{Amounts.Bytes(model.ByteCount)} ({Amounts.Digits(model.BitsPerWeight)} bits a weight)";
+            output.WriteLine($"Model: {model.Name}, weights {model.Weights}, {Amounts.Short(model.Parameters)} parameters{experts}, {size}  ");
+        }
+
+        output.WriteLine($"Machine: {machine.Column}, {Amounts.Of(machine.Processors, "processor")}, {machine.InstructionSets}  ");
         output.WriteLine($"Software: flexkernel {App.Version}, {machine.Runtime}, {machine.OperatingSystem}  ");
+        output.WriteLine($"Command: `{report.Command}`  ");
         output.WriteLine(
             $"Median, minimum and maximum of {report.Plan.Repetitions} repetitions; shares are of ceilings probed right before and after.");
         output.WriteLine();
     }
 
-    private static void WritePrefill(BenchReport report, TextWriter output)
+    private static void WriteTests(BenchReport report, TextWriter output)
     {
-        List<string[]> rows = [["threads", "width", "prompt", "tokens/s", "min", "max", "GFLOP/s", "multiply-add peak", "share"]];
-        foreach ((BenchBlock block, PrefillResult result) in report.Blocks.SelectMany(b => b.Prefill.Select(p => (b, p))))
-        {
-            rows.Add([
-                $"{block.Threads}", KernelPaths.Name(block.Path), $"{result.Tokens}", .. Rates(result.Rate),
-                Amounts.Digits(result.OperationsPerSecond / 1e9), Amounts.Digits(result.Peak.Best / 1e9), Amounts.Percent(result.Share)]);
-        }
-
-        WriteTable(rows, output);
-    }
-
-    private static void WriteDecode(BenchReport report, TextWriter output)
-    {
-        List<string[]> rows = [["threads", "width", "decode", "tokens/s", "min", "max", "bytes/token", "GB/s", "read bandwidth", "share"]];
+        List<string[]> rows = [["weights", "test", "bound by", "threads", "width", "tokens/s", "min", "max", "reached", "ceiling", "share"]];
         List<string> rooflines = [];
-        foreach (BenchBlock block in report.Blocks)
+        foreach ((BenchBlock block, Measurement test) in report.Blocks.SelectMany(b => b.Tests.Select(t => (b, t))))
         {
-            DecodeResult result = block.Decode!;
+            string width = KernelPaths.Name(block.Path);
             rows.Add([
-                $"{block.Threads}", KernelPaths.Name(block.Path), $"{result.Tokens}", .. Rates(result.Rate),
-                Amounts.Range(result.Bytes, Amounts.Bytes), Amounts.Digits(result.BytesPerSecond / 1e9),
-                Amounts.Digits(result.Bandwidth.Best / 1e9), Amounts.Percent(result.Share)]);
-            string floor = Amounts.Digits(result.FloorMilliseconds), measured = Amounts.Digits(result.Milliseconds);
+                block.Model.Weights, test.Name, test.Ceiling.Name, $"{block.Threads}", width, .. Digits(test.Rate),
+                $"{Amounts.Digits(test.PerSecond / 1e9)} {test.Ceiling.Unit}", Amounts.Digits(test.Ceiling.Best / 1e9), Amounts.Percent(test.Share)]);
             rooflines.Add(
-                $"Roofline, {Amounts.Of(block.Threads, "thread")}, width {KernelPaths.Name(block.Path)}: "
-                + $"at least {floor} ms/token, measured {measured} ms/token  ");
+                $"Roofline, {block.Model.Weights}, {Amounts.Of(block.Threads, "thread")}, width {width}, {test.Name}: "
+                + $"at least {Amounts.Digits(test.FloorMilliseconds)} ms/token, measured {Amounts.Digits(test.Milliseconds)} ms/token  ");
         }
 
-        WriteTable(rows, output);
-        rooflines.ForEach(output.WriteLine);
-        int context = BenchRunner.DecodePrompt + BenchRunner.DecodeDiscarded;
-        output.WriteLine(
-            $"Decode: tokens are given, not sampled; context {context} to {context + report.Plan.Decode}, "
-            + $"the first {BenchRunner.DecodeDiscarded} tokens discarded.");
-        output.WriteLine();
+        if (rooflines.Count > 0)
+        {
+            MarkdownTable.Write(rows, 3, output);
+            rooflines.ForEach(output.WriteLine);
+            output.WriteLine(
+                $"pp: a prompt is read. tg: tokens are written, given and not sampled, after {BenchPlan.DefaultContext} tokens or those behind the @; "
+                + $"the first {BenchPlan.DecodeDiscarded} are discarded.");
+            output.WriteLine();
+        }
     }
 
-    private static string[] Rates(Spread rate) => [Amounts.Digits(rate.Median), Amounts.Digits(rate.Min), Amounts.Digits(rate.Max)];
-
-    // All columns hold numbers: aligned to the right, in the source as in the rendered table.
-    private static void WriteTable(List<string[]> rows, TextWriter output)
+    private static void WriteRivals(BenchReport report, TextWriter output)
     {
-        int[] widths = [.. Enumerable.Range(0, rows[0].Length).Select(c => rows.Max(r => r[c].Length))];
-        for (int i = 0; i < rows.Count; i++)
+        List<string[]> rows = [["weights", "test", "threads", "width", "tokens/s", "rival", "min", "max", "ours / rival", "min", "max"]];
+        foreach ((BenchBlock block, Measurement test) in report.Blocks.SelectMany(b => b.Tests.Select(t => (b, t))))
         {
-            output.WriteLine($"| {string.Join(" | ", rows[i].Select((cell, c) => cell.PadLeft(widths[c])))} |");
-            if (i == 0)
+            if (test.Rival is { } rival)
             {
-                output.WriteLine($"| {string.Join(" | ", widths.Select(w => $"{new string('-', w - 1)}:"))} |");
+                rows.Add([
+                    block.Model.Weights, test.Name, $"{block.Threads}", KernelPaths.Name(block.Path), Amounts.Digits(test.Rate.Median),
+                    .. Digits(rival.Rate), .. Digits(rival.Ratio)]);
             }
         }
 
-        output.WriteLine();
+        if (report.Rival is not null)
+        {
+            MarkdownTable.Write(rows, 2, output);
+            output.WriteLine($"In turns, median of the ratios of each turn. Rival: {report.Rival}.");
+            output.WriteLine();
+        }
     }
+
+    private static void WriteRows(BenchReport report, TextWriter output)
+    {
+        List<string[]> rows = [["weights", "threads", "width", "tokens of a pass", "ms", "min", "max", "time / one token", "min", "max"]];
+        foreach ((BenchBlock block, RowsMeasurement pass) in report.Blocks.SelectMany(b => b.Rows.Select(r => (b, r))))
+        {
+            rows.Add([
+                block.Model.Weights, $"{block.Threads}", KernelPaths.Name(block.Path), $"{pass.Rows}", .. Digits(pass.Milliseconds), .. Digits(pass.Ratio)]);
+        }
+
+        if (rows.Count > 1)
+        {
+            MarkdownTable.Write(rows, 1, output);
+        }
+    }
+
+    private static string[] Digits(Spread spread) => [Amounts.Digits(spread.Median), Amounts.Digits(spread.Min), Amounts.Digits(spread.Max)];
 }
