@@ -18,7 +18,8 @@ internal sealed class HelpWithExamples(Terminal terminal) : SynchronousCommandLi
         Command command = parseResult.CommandResult.Command;
         if (command is Verb verb)
         {
-            WriteExamples(verb.Name, verb.Examples);
+            string parent = verb.Parents.OfType<Verb>().FirstOrDefault()?.Name is { } name ? $"{name} " : "";
+            WriteExamples($"{parent}{verb.Name}", verb.Examples);
         }
         else
         {

@@ -50,8 +50,7 @@ internal sealed class BenchVerb : Verb
     private readonly Option<BenchFormat?> _output = OptionFactory.Value(
         "--output", "md, csv or json; md by default", "FORMAT", ParseFormat);
 
-    private readonly Option<string?> _results = OptionFactory.Text(
-        "--results", "Add the run to this machine's file of the day in a directory", "DIR");
+    private readonly Option<string?> _results = ResultStore.Option();
 
     public BenchVerb(Terminal terminal)
         : base("bench", "Measures prefill and decode, and the share of the machine's measured ceilings they reach.", terminal)
@@ -62,6 +61,9 @@ internal sealed class BenchVerb : Verb
         {
             Add(option);
         }
+
+        Add(new ProbeVerb(terminal));
+        Add(new TeamVerb(terminal));
     }
 
     public override IReadOnlyList<Example> Examples { get; } =
@@ -102,7 +104,7 @@ internal sealed class BenchVerb : Verb
         Write(parse, report);
         if (parse.GetValue(_results) is { } directory)
         {
-            string file = ResultStore.Append(directory, machine, TimeProvider.System, json => JsonBench.Write(json, report));
+            string file = ResultStore.Append(directory, machine, TimeProvider.System, "run", json => JsonBench.Write(json, report));
             Terminal.Note($"added to {file}");
         }
 

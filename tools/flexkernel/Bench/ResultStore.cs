@@ -1,7 +1,9 @@
+using System.CommandLine;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using FlexKernel.Checkpoints;
+using FlexKernel.Cli.Options;
 
 namespace FlexKernel.Cli.Bench;
 
@@ -10,14 +12,18 @@ internal static class ResultStore
 {
     private static readonly JsonWriterOptions Readable = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <summary>The option that asks for it.</summary>
+    public static Option<string?> Option() => OptionFactory.Text("--results", "Add the run to this machine's file of the day in a directory", "DIR");
+
     /// <summary>Adds a run.</summary>
     /// <param name="directory">Where the files are; made if it is absent.</param>
     /// <param name="machine">Where the run was made.</param>
     /// <param name="clock">Says when.</param>
-    /// <param name="write">Writes the run, one object.</param>
+    /// <param name="kind"><c>run</c>, <c>team</c> or <c>probe</c>: the property that holds it.</param>
+    /// <param name="write">Writes it, one object.</param>
     /// <returns>The file.</returns>
     /// <exception cref="CliException">The file exists and is not an array of runs.</exception>
-    public static string Append(string directory, MachineFacts machine, TimeProvider clock, Action<Utf8JsonWriter> write)
+    public static string Append(string directory, MachineFacts machine, TimeProvider clock, string kind, Action<Utf8JsonWriter> write)
     {
         Directory.CreateDirectory(directory);
         DateTimeOffset now = clock.GetUtcNow();
@@ -34,7 +40,7 @@ internal static class ResultStore
 
             json.WriteStartObject();
             json.WriteString("time", now.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture));
-            json.WritePropertyName("run");
+            json.WritePropertyName(kind);
             write(json);
             json.WriteEndObject();
             json.WriteEndArray();
