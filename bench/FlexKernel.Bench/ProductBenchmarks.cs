@@ -9,6 +9,15 @@ public class MatVecBenchmarks : ProductBenchmarks
     protected override int Rows => 1;
 }
 
+/// <summary>Products of a few rows: a draft being verified, a small batch, the rows one expert gets.</summary>
+public class SmallProductBenchmarks : ProductBenchmarks
+{
+    [Params(2, 4, 8, 11)]
+    public int RowCount { get; set; }
+
+    protected override int Rows => RowCount;
+}
+
 /// <summary>Matrix-matrix product of a piece of prefill.</summary>
 public class GemmBenchmarks : ProductBenchmarks
 {
@@ -24,7 +33,7 @@ public abstract class ProductBenchmarks : PathBenchmarks
     [Params("1024x1024", "4096x1024", "11008x4096")]
     public string Shape { get; set; } = "";
 
-    [Params(WeightFormat.F32, WeightFormat.BF16)]
+    [Params(WeightFormat.F32, WeightFormat.BF16, WeightFormat.Q8, WeightFormat.Q4, WeightFormat.Q4C)]
     public WeightFormat Format { get; set; }
 
     protected abstract int Rows { get; }

@@ -18,8 +18,7 @@ internal sealed class HelpWithExamples(Terminal terminal) : SynchronousCommandLi
         Command command = parseResult.CommandResult.Command;
         if (command is Verb verb)
         {
-            string parent = verb.Parents.OfType<Verb>().FirstOrDefault()?.Name is { } name ? $"{name} " : "";
-            WriteExamples($"{parent}{verb.Name}", verb.Examples);
+            WriteExamples(verb.FullName, verb.Examples);
         }
         else
         {

@@ -25,7 +25,7 @@ internal static class UsageErrors
 
     private static CliException Error(Command command, string message)
     {
-        string help = command is Verb ? $"{App.Name} {command.Name} --help" : $"{App.Name} --help";
+        string help = command is Verb verb ? $"{App.Name} {verb.FullName} --help" : $"{App.Name} --help";
         return CliException.Usage($"{message.TrimEnd('.')} (see {help})");
     }
 

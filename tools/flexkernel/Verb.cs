@@ -17,6 +17,9 @@ internal abstract class Verb : Command
         SetAction(RunAsync);
     }
 
+    /// <summary>What is typed to reach it: <c>bench team</c>.</summary>
+    public string FullName => Parents.OfType<Verb>().FirstOrDefault() is { } parent ? $"{parent.FullName} {Name}" : Name;
+
     /// <summary>Shown below the help.</summary>
     public abstract IReadOnlyList<Example> Examples { get; }
 

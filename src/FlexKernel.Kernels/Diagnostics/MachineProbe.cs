@@ -42,12 +42,13 @@ public static class MachineProbe
     public static double Int16DotPeak(KernelPath path, int threads, int repetitions = 5) => DotProbe.Int16Peak(path, threads, repetitions);
 
     /// <summary>Seconds in which a cache line goes from one core to another and back.</summary>
-    /// <param name="repetitions">Repetitions of some thousand round trips; the best counts.</param>
+    /// <param name="repetitions">Repetitions of some thousand round trips; the median counts.</param>
     /// <exception cref="PlatformNotSupportedException">There is one processor only.</exception>
     public static double CoreRoundTrip(int repetitions = 15) => ThreadProbe.CoreRoundTrip(repetitions);
 
     /// <summary>Seconds of a parallel region of <see cref="WorkerTeam"/> in which nobody has anything to do.</summary>
+    /// <remarks>The fastest regions are those that the caller ends alone, since the others were not running: the median counts.</remarks>
     /// <param name="threads">Workers.</param>
-    /// <param name="repetitions">Repetitions of some thousand regions; the best counts.</param>
+    /// <param name="repetitions">Repetitions of some thousand regions.</param>
     public static double EmptyRegion(int threads, int repetitions = 15) => ThreadProbe.EmptyRegion(threads, repetitions);
 }

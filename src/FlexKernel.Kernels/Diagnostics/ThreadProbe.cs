@@ -26,7 +26,7 @@ internal static class ThreadProbe
         Line line = new();
         Thread other = new(() => Answer(line)) { IsBackground = true, Name = "FlexKernel probe" };
         other.Start();
-        double seconds = ProbeClock.Best(repetitions, () => Ask(line), WarmUp);
+        double seconds = ProbeClock.Median(repetitions, () => Ask(line), WarmUp);
         Volatile.Write(ref line.Ball, End);
         other.Join();
         return seconds / RoundTrips;
@@ -37,7 +37,7 @@ internal static class ThreadProbe
     {
         using WorkerTeam team = new(threads);
         ParallelPart nothing = (_, _) => { };
-        double seconds = ProbeClock.Best(repetitions, () =>
+        double seconds = ProbeClock.Median(repetitions, () =>
         {
             for (int i = 0; i < Regions; i++)
             {

@@ -128,7 +128,7 @@ public sealed class BenchTests
         Assert.Equal(2, Disturbances.Find(quiet with { LoadAverage = 2, IsOptimised = false }, []).Count);
 
         static BenchBlock Block(Spread rate, Ceiling peak) => new(
-            new ModelFacts("x", "bf16", 1, 1, 0, null), KernelPath.Scalar, 1, [new Measurement(BenchTest.Prefill, 8, 0, rate, 1, peak, null)], []);
+            new ModelFacts("x", "bf16", 1, 1, 0, null), KernelPath.Scalar, 1, [new Measurement(BenchTest.Prefill, 8, 0, rate, 1, 1, peak, null)], []);
     }
 
     [Fact]

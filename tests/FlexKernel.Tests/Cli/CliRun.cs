@@ -37,6 +37,9 @@ internal sealed record CliRun(int ExitCode, string Out, string Error)
         return new CliRun(exitCode, output.ToString(), error.ToString());
     }
 
+    /// <summary>Asserts that it did everything.</summary>
+    public void AssertOk() => Assert.True(ExitCode == FlexKernel.Cli.ExitCode.Ok, Error);
+
     /// <summary>Asserts that it failed with one line that holds some texts, and wrote nothing else.</summary>
     public void AssertFails(int exitCode, params string[] texts)
     {

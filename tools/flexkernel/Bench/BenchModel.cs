@@ -79,6 +79,10 @@ internal sealed class BenchModel : IDisposable
         return 2 * (perToken * tokens + attention + _headMacs);
     }
 
+    /// <summary>Operations of one decoded token that attends to so many positions.</summary>
+    public double DecodeOperations(double positions) =>
+        2 * (_counts.OutsideMacs + _counts.At(Facts.ActiveExperts ?? 0).FusedMacs.Min + _counts.AttentionMacs(1) * positions);
+
     /// <inheritdoc/>
     public void Dispose() => Weights.Dispose();
 }

@@ -108,15 +108,20 @@ internal sealed record RivalRate(Spread Rate, Spread Ratio);
 /// <param name="Tokens">Tokens read or written.</param>
 /// <param name="Context">Tokens read before.</param>
 /// <param name="Rate">Tokens per second.</param>
-/// <param name="Work">What one token takes at least, of what the ceiling counts: operations or bytes.</param>
+/// <param name="Operations">Operations one token takes at least.</param>
+/// <param name="Bytes">Bytes that are read for one token at least.</param>
 /// <param name="Ceiling">What bounds it.</param>
 /// <param name="Rival">The rival at the same test, or null.</param>
-internal sealed record Measurement(BenchTest Test, int Tokens, int Context, Spread Rate, double Work, Ceiling Ceiling, RivalRate? Rival)
+internal sealed record Measurement(
+    BenchTest Test, int Tokens, int Context, Spread Rate, double Operations, double Bytes, Ceiling Ceiling, RivalRate? Rival)
 {
     /// <summary>As in llama-bench: <c>pp512</c>, <c>tg64</c>, <c>tg64@4096</c>.</summary>
     public string Name => Test == BenchTest.Prefill ? $"pp{Tokens}"
         : Context == BenchPlan.DefaultContext ? $"tg{Tokens}"
         : $"tg{Tokens}@{Context}";
+
+    /// <summary>What one token takes of what the ceiling counts.</summary>
+    public double Work => Ceiling.Kind == CeilingKind.ReadBandwidth ? Bytes : Operations;
 
     /// <summary>Operations or bytes per second.</summary>
     public double PerSecond => Work * Rate.Median;

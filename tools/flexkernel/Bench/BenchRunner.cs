@@ -25,7 +25,9 @@ internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? 
         {
             onStep($"prefill {tokens}");
             CeilingKind kind = model.IsQuantized ? CeilingKind.Int8Dot : CeilingKind.MultiplyAdd;
-            Measurement test = new(BenchTest.Prefill, tokens, 0, new(0, 0, 0), model.PrefillOperations(tokens) / tokens, new(kind, 0, 0), null);
+            int passes = (tokens + plan.Batch - 1) / plan.Batch;
+            Measurement test = new(
+                BenchTest.Prefill, tokens, 0, new(0, 0, 0), model.PrefillOperations(tokens) / tokens, model.DecodeBytes * passes / tokens, new(kind, 0, 0), null);
             tests.Add(Measure(test, path, threads, () => engine.Prefill(tokens), cancellationToken));
         }
 
@@ -37,7 +39,8 @@ internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? 
             // The cache grows while tokens are written: the mean length counts.
             double positions = context + BenchPlan.DecodeDiscarded + (plan.Decode + 1) / 2.0;
             double bytes = model.DecodeBytes + engine.CacheBytesPerPosition * positions;
-            Measurement test = new(BenchTest.Decode, plan.Decode, context, new(0, 0, 0), bytes, new(CeilingKind.ReadBandwidth, 0, 0), null);
+            Measurement test = new(
+                BenchTest.Decode, plan.Decode, context, new(0, 0, 0), model.DecodeOperations(positions), bytes, new(CeilingKind.ReadBandwidth, 0, 0), null);
             tests.Add(Measure(test, path, threads, () => engine.Decode(prefix, plan.Decode), cancellationToken));
         }
 

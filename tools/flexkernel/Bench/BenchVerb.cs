@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Text;
+using FlexKernel.Checkpoints;
 using FlexKernel.Cli.Options;
 using FlexKernel.Cli.Output;
 using FlexKernel.Kernels;
@@ -50,6 +52,9 @@ internal sealed class BenchVerb : Verb
     private readonly Option<BenchFormat?> _output = OptionFactory.Value(
         "--output", "md, csv or json; md by default", "FORMAT", ParseFormat);
 
+    private readonly Option<string?> _roofline = OptionFactory.Text(
+        "--roofline", "Draw the ceilings and what was reached as a picture (SVG)", "FILE");
+
     private readonly Option<string?> _results = ResultStore.Option();
 
     public BenchVerb(Terminal terminal)
@@ -57,13 +62,14 @@ internal sealed class BenchVerb : Verb
     {
         _source = new BenchSource(terminal);
         foreach (Option option in (Option[])[
-            .. _source.All, _threads, _paths, _prefill, _decode, _contexts, _rows, _repetitions, _batch, _probe, .. _rival.All, _output, _results])
+            .. _source.All, _threads, _paths, _prefill, _decode, _contexts, _rows, _repetitions, _batch, _probe, .. _rival.All, _output, _roofline, _results])
         {
             Add(option);
         }
 
         Add(new ProbeVerb(terminal));
         Add(new TeamVerb(terminal));
+        Add(new TablesVerb(terminal));
     }
 
     public override IReadOnlyList<Example> Examples { get; } =
@@ -71,6 +77,7 @@ internal sealed class BenchVerb : Verb
         new("", "a dense model of 474 million random weights"),
         new("--shape 474m-mix --weights bf16,q8,q4 --threads 1 --prefill 512", "one full and six low-rank experts in three formats, one thread"),
         new("--decode 32 --prefill 4096 --context 512,4000 --rows 2,4,8", "long texts, and passes of a few tokens"),
+        new("--weights bf16,q8,q4 --threads 1 --roofline roofline.svg", "a picture of what is reached and what bounds it"),
         new("--weights bf16,q8 --rival llama-bench --rival-model bf16=a.gguf --rival-model q8=b.gguf", "in turns with another engine"),
         new("--model models --path 256,512 --output csv --results bench/results", "a model of your own at two vector widths, kept"),
     ];
@@ -102,6 +109,12 @@ internal sealed class BenchVerb : Verb
         string? rivalName = rivals.Any(r => r is not null) ? string.Join("; ", rivals.Select(r => r!.Description).Distinct()) : null;
         BenchReport report = new(plan, machine, CommandText.Of(parse), rivalName, blocks, Disturbances.Find(machine, blocks));
         Write(parse, report);
+        if (parse.GetValue(_roofline) is { } picture)
+        {
+            byte[] svg = Encoding.UTF8.GetBytes(RooflinePicture.Draw(report));
+            DurableFile.Write(picture, stream => stream.Write(svg));
+        }
+
         if (parse.GetValue(_results) is { } directory)
         {
             string file = ResultStore.Append(directory, machine, TimeProvider.System, "run", json => JsonBench.Write(json, report));

@@ -7,7 +7,8 @@ namespace FlexKernel.Cli.Bench;
 /// <summary>The rival: a <c>llama-bench</c> program that measures one test per call.</summary>
 /// <param name="program">Path of the program.</param>
 /// <param name="model">A GGUF file.</param>
-internal sealed class LlamaBench(string program, string model)
+/// <param name="name">What to call it; null: llama.cpp and the commit it tells.</param>
+internal sealed class LlamaBench(string program, string model, string? name)
 {
     private const int TailCharacters = 2000;
 
@@ -24,7 +25,7 @@ internal sealed class LlamaBench(string program, string model)
         {
             using JsonDocument document = JsonDocument.Parse(output);
             JsonElement result = document.RootElement[0];
-            Description = $"llama.cpp {result.GetProperty("build_commit").GetString()}, {Path.GetFileName(model)} ({result.GetProperty("model_type").GetString()})";
+            Description = $"{name ?? $"llama.cpp {result.GetProperty("build_commit").GetString()}"}, {Path.GetFileName(model)} ({result.GetProperty("model_type").GetString()})";
             return result.GetProperty("samples_ts")[0].GetDouble();
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException)

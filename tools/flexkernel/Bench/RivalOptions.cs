@@ -13,7 +13,10 @@ internal sealed class RivalOptions
     private readonly Option<string[]> _models = OptionFactory.Texts(
         "--rival-model", "Its model, a GGUF file, for all formats or for one; repeatable", "[FORMAT=]FILE");
 
-    public IReadOnlyList<Option> All => [_program, _models];
+    private readonly Option<string?> _name = OptionFactory.Text(
+        "--rival-name", "What to call it in reports where the program does not know its commit", "TEXT");
+
+    public IReadOnlyList<Option> All => [_program, _models, _name];
 
     /// <summary>The rival for weights of each format, in the same order; null where none was asked for.</summary>
     /// <exception cref="CliException">A program without models or the reverse, or a file that does not exist.</exception>
@@ -44,7 +47,7 @@ internal sealed class RivalOptions
         {
             string name = BenchModel.WeightsName(format);
             return files.TryGetValue(name, out string? file) || files.TryGetValue("", out file)
-                ? new LlamaBench(program, file)
+                ? new LlamaBench(program, file, parse.GetValue(_name))
                 : throw CliException.Usage($"--rival-model: none for weights {name}; give {name}=FILE");
         })];
     }

@@ -3,9 +3,21 @@ using FlexKernel.Kernels;
 
 namespace FlexKernel.Bench;
 
-/// <summary>One token through a mixture of one full network and rank-64 experts on it, against the full network alone.</summary>
+/// <summary>One token.</summary>
+public class MixtureDecodeBenchmarks : MixtureBenchmarks
+{
+    protected override int Rows => 1;
+}
+
+/// <summary>A piece of prefill.</summary>
+public class MixturePrefillBenchmarks : MixtureBenchmarks
+{
+    protected override int Rows => 128;
+}
+
+/// <summary>Tokens through a mixture of one full network and rank-64 experts on it, against the full network alone.</summary>
 [MemoryDiagnoser]
-public class MixtureDecodeBenchmarks
+public abstract class MixtureBenchmarks
 {
     private const int Rank = 64, Most = 4;
 
@@ -22,6 +34,12 @@ public class MixtureDecodeBenchmarks
     [Params("1024x4096", "4096x11008")]
     public string Shape { get; set; } = "";
 
+    /// <summary>Of the full network; the factors stay bfloat16.</summary>
+    [Params(WeightFormat.BF16, WeightFormat.Q8, WeightFormat.Q4)]
+    public WeightFormat Format { get; set; }
+
+    protected abstract int Rows { get; }
+
     /// <summary>Makes the weights; the routed experts are the low-rank ones.</summary>
     [GlobalSetup]
     public void Setup()
@@ -34,16 +52,19 @@ public class MixtureDecodeBenchmarks
         int[] shape = [.. Shape.Split('x').Select(int.Parse)];
         (int hidden, int inner) = (shape[0], shape[1]);
         _backend = Own(CpuBackend.Create(Path, 1));
-        _x = Own(Inputs.Rows(1, hidden));
-        _y = Own(new Activations(1, hidden));
-        FullWeights root = new(Matrix(inner, hidden), Matrix(inner, hidden), Matrix(hidden, inner));
+        _x = Own(Inputs.Rows(Rows, hidden));
+        _y = Own(new Activations(Rows, hidden));
+        FullWeights root = new(Full(inner, hidden), Full(inner, hidden), Full(hidden, inner));
         _dense = new FeedForwardWeights(hidden, inner, [root], [new ExpertWeights(0, [])]);
         _mixture = new FeedForwardWeights(hidden, inner, [root], [.. Enumerable.Range(0, Most).Select(_ => new ExpertWeights(0, [new LowRankWeights(
-            Matrix(Rank, hidden), Matrix(inner, Rank), Matrix(Rank, hidden), Matrix(inner, Rank), Matrix(Rank, inner), Matrix(hidden, Rank))]))]);
+            Factor(Rank, hidden), Factor(inner, Rank), Factor(Rank, hidden), Factor(inner, Rank), Factor(Rank, inner), Factor(hidden, Rank))]))]);
         for (int k = 1; k <= Most; k++)
         {
-            _routing[k] = new RoutingTable(1, k);
-            _routing[k].Set(0, [.. Enumerable.Range(0, k)], [.. Enumerable.Repeat(1f / k, k)]);
+            _routing[k] = new RoutingTable(Rows, k);
+            for (int row = 0; row < Rows; row++)
+            {
+                _routing[k].Set(row, [.. Enumerable.Range(0, k)], [.. Enumerable.Repeat(1f / k, k)]);
+            }
         }
     }
 
@@ -52,7 +73,7 @@ public class MixtureDecodeBenchmarks
     public void Cleanup() => _owned.ForEach(o => o.Dispose());
 
     [Benchmark(Baseline = true)]
-    public void Dense() => _backend.FeedForward(_x, 1, _dense, null, _y);
+    public void Dense() => _backend.FeedForward(_x, Rows, _dense, null, _y);
 
     [Benchmark]
     public void Active1() => Mixture(1);
@@ -66,9 +87,11 @@ public class MixtureDecodeBenchmarks
     [Benchmark]
     public void Active4() => Mixture(4);
 
-    private void Mixture(int active) => _backend.FeedForward(_x, 1, _mixture, _routing[active], _y);
+    private void Mixture(int active) => _backend.FeedForward(_x, Rows, _mixture, _routing[active], _y);
 
-    private PackedMatrix Matrix(int rows, int columns) => Own(Inputs.Matrix(rows, columns, WeightFormat.BF16));
+    private PackedMatrix Full(int rows, int columns) => Own(Inputs.Matrix(rows, columns, Format));
+
+    private PackedMatrix Factor(int rows, int columns) => Own(Inputs.Matrix(rows, columns, WeightFormat.BF16));
 
     private T Own<T>(T item)
         where T : IDisposable
