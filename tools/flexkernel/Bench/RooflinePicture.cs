@@ -96,7 +96,7 @@ internal static class RooflinePicture
             double from = bandwidth > 0 ? Math.Clamp(height / bandwidth, x.Min, x.Max) : x.Min;
             bool isHighest = height == roofs.Max(r => r.Height);
             svg.Add($"<path class=\"{(isHighest ? "roof" : "wall")}\" d=\"M{x.At(from)} {y.At(height)}H{Width - Right}\"/>");
-            svg.Add($"<text x=\"{x.At(from) + 8}\" y=\"{y.At(height) - 6}\">{name} {Short(height)}/s</text>\n");
+            svg.Add($"<text x=\"{x.At(from) + 24}\" y=\"{y.At(height) - 6}\">{name} {Short(height)}/s</text>\n");
         }
     }
 
