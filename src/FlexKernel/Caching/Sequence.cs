@@ -111,5 +111,19 @@ public sealed class Sequence : IDisposable
     /// <summary>Whether the cache has room for positions below <paramref name="length"/> now.</summary>
     internal bool CanReserve(int length) => (length + BlockSize - 1) / BlockSize - _blockCount <= _cache.FreeBlocks;
 
+    /// <summary>Forgets the last tokens, and gives back the blocks that the others do not need.</summary>
+    /// <param name="length">How many tokens stay; at least those shared with another sequence, at most <see cref="Length"/>.</param>
+    internal void Truncate(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        while ((_blockCount - 1) * BlockSize >= length)
+        {
+            _cache.Release(_blocks[--_blockCount]);
+        }
+
+        Length = length;
+    }
+
     internal void Advance(int tokens) => Length += tokens;
 }

@@ -25,19 +25,20 @@ internal sealed class GenerationBatch(Transformer transformer) : IForwardObserve
     /// <summary>Adds the next tokens of a sequence.</summary>
     /// <param name="sequence">The sequence.</param>
     /// <param name="tokens">The tokens.</param>
-    /// <param name="wantsLogits">Whether a token is to be drawn after the last one.</param>
+    /// <param name="logits">After which of them a token is to be drawn.</param>
     /// <param name="trace">Records the router's choices for these rows, or null.</param>
-    /// <returns>The row of logits, or −1.</returns>
-    public int Add(Caching.Sequence sequence, ReadOnlySpan<int> tokens, bool wantsLogits, RoutingTrace? trace)
+    /// <param name="routing">The experts of these tokens; the sequence's own by default.</param>
+    /// <returns>The first row of logits, or −1.</returns>
+    public int Add(Caching.Sequence sequence, ReadOnlySpan<int> tokens, LogitRows logits, RoutingTrace? trace, RoutingPolicy? routing = null)
     {
-        int firstRow = _batch.Count;
-        _batch.Add(sequence, tokens, wantsLogits ? LogitRows.Last : LogitRows.None);
+        int firstRow = _batch.Count, firstLogits = _batch.LogitCount;
+        _batch.Add(sequence, tokens, logits, routing ?? sequence.Routing);
         if (trace is not null)
         {
             _traces.Add((trace, firstRow, tokens.Length, sequence.Length));
         }
 
-        return wantsLogits ? _batch.LogitCount - 1 : -1;
+        return logits == LogitRows.None ? -1 : firstLogits;
     }
 
     /// <summary>Runs what was added.</summary>

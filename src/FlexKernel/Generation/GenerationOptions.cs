@@ -43,6 +43,9 @@ public sealed record GenerationOptions
     /// same text bit for bit. A traced text computes its whole prompt, so that the trace is complete.
     /// </summary>
     public bool ReusePrefix { get; init; } = true;
+
+    /// <summary>Drafts tokens with the public expert and checks several in one pass; null: each pass writes one token.</summary>
+    public SpeculationOptions? Speculation { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>
@@ -69,7 +72,14 @@ public sealed record GenerationUpdate(int TokenId, string Text, FinishReason? Fi
 /// <param name="WrittenTokens">Tokens written, the one that ended the text included.</param>
 /// <param name="Seed">The seed in use, given or drawn.</param>
 /// <param name="StopString">The stop string that ended the text, or null.</param>
-public sealed record GenerationTotals(int PromptTokens, int CachedTokens, int WrittenTokens, long Seed, string? StopString);
+public sealed record GenerationTotals(int PromptTokens, int CachedTokens, int WrittenTokens, long Seed, string? StopString)
+{
+    /// <summary>Tokens drafted and checked; 0 without speculation.</summary>
+    public int DraftedTokens { get; init; }
+
+    /// <summary>Drafted tokens that became part of the text.</summary>
+    public int AcceptedTokens { get; init; }
+}
 
 /// <summary>Log-probabilities of one generated token.</summary>
 /// <param name="Chosen">The token that was drawn.</param>

@@ -16,6 +16,7 @@ public sealed class Generator : IDisposable
     private readonly Sampler _sampler;
     private readonly StreamingDetokenizer _detokenizer;
     private readonly StopMatcher _stops;
+    private readonly Speculation? _speculation;
     private readonly int[] _prompt;
     private readonly int _limit;
     private readonly int[] _last = new int[1];
@@ -49,6 +50,7 @@ public sealed class Generator : IDisposable
         _decoded = new char[_detokenizer.MaxCharsPerToken];
         _sampler = new Sampler(options.Sampling, model.UsableVocabulary, prompt, expectedTokens: _limit);
         _routing = model.Transformer.Policy(options.Experts, options.ActiveExperts);
+        _speculation = options.Speculation is null ? null : new Speculation(model, options, _routing, _sampler, _stops);
     }
 
     /// <summary>The seed in use, given or drawn.</summary>
@@ -62,6 +64,12 @@ public sealed class Generator : IDisposable
 
     /// <summary>Tokens written so far.</summary>
     public int WrittenTokens => _written;
+
+    /// <summary>Tokens drafted and checked so far; 0 without speculation.</summary>
+    public int DraftedTokens => _speculation?.Drafted ?? 0;
+
+    /// <summary>Drafted tokens that became part of the text.</summary>
+    public int AcceptedTokens => _speculation?.Accepted ?? 0;
 
     /// <summary>The token that <see cref="Next"/> wrote.</summary>
     public int TokenId { get; private set; }
@@ -81,8 +89,15 @@ public sealed class Generator : IDisposable
     /// <summary>Cache blocks of the longest text this can become.</summary>
     internal int MaxBlocks => (_prompt.Length + _limit + _model.Transformer.CacheBlockSize - 1) / _model.Transformer.CacheBlockSize;
 
-    /// <summary>Whether the prompt is read and tokens come one by one.</summary>
-    internal bool IsDecoding => _written > 0;
+    /// <summary>What the next pass is for.</summary>
+    internal GenerationPhase Phase =>
+        _written == 0 ? GenerationPhase.Reading : _speculation is { IsDrafting: true } ? GenerationPhase.Drafting : GenerationPhase.Writing;
+
+    /// <summary>Rows that the next pass must have room for.</summary>
+    internal int PassRows => _written == 0 ? 1 : _speculation?.PassRows ?? 1;
+
+    /// <summary>Whether the last pass decided a further token.</summary>
+    internal bool HasToken => FinishReason is null && _sequence is not null && _speculation is { HasToken: true };
 
     /// <summary>Writes the next token; the first call also reads the prompt.</summary>
     /// <param name="cancellationToken">Looked at between forward passes.</param>
@@ -101,11 +116,19 @@ public sealed class Generator : IDisposable
             cancellationToken.ThrowIfCancellationRequested();
             lock (_model.Gate)
             {
-                GenerationBatch batch = _model.Batch;
-                batch.Clear();
-                AddTo(batch);
-                batch.Run();
-                hasToken = Accept(batch);
+                hasToken = HasToken;
+                if (hasToken)
+                {
+                    TakeToken();
+                }
+                else
+                {
+                    GenerationBatch batch = _model.Batch;
+                    batch.Clear();
+                    AddTo(batch);
+                    batch.Run();
+                    hasToken = Accept(batch);
+                }
             }
         }
         while (!hasToken);
@@ -122,6 +145,8 @@ public sealed class Generator : IDisposable
                 return;
             }
 
+            // A draft, or drafted tokens that nobody asked for any more, are not part of the text.
+            _sequence.Truncate(Math.Min(_sequence.Length, _prompt.Length + Math.Max(_written - 1, 0)));
             if (_options.ReusePrefix)
             {
                 _model.Transformer.EndSequence(_sequence, _sampler.Tokens[.._sequence.Length]);
@@ -140,13 +165,20 @@ public sealed class Generator : IDisposable
     internal void AddTo(GenerationBatch batch)
     {
         Sequence sequence = _sequence ??= StartSequence();
+        if (_written > 0 && _speculation is not null)
+        {
+            _logitRow = _speculation.AddTo(batch, sequence);
+            return;
+        }
+
         ReadOnlySpan<int> tokens = _written == 0 ? _prompt.AsSpan(sequence.Length) : _last;
         int piece = Math.Min(tokens.Length, batch.Room);
-        _logitRow = batch.Add(sequence, tokens[..piece], wantsLogits: piece == tokens.Length, _options.Trace);
+        LogitRows logits = piece == tokens.Length ? LogitRows.Last : LogitRows.None;
+        _logitRow = batch.Add(sequence, tokens[..piece], logits, _options.Trace);
     }
 
     /// <summary>Takes what a pass gave. Under the model's gate.</summary>
-    /// <returns>False while the prompt is being read, without a new token.</returns>
+    /// <returns>False while the prompt is being read or a draft written, without a new token.</returns>
     internal bool Accept(GenerationBatch batch)
     {
         if (_logitRow < 0)
@@ -154,14 +186,48 @@ public sealed class Generator : IDisposable
             return false;
         }
 
+        if (_written == 0 || _speculation is null)
+        {
+            Write(_sampler.Next(batch.Logits(_logitRow)));
+            return true;
+        }
+
+        bool hasToken = _speculation.Accept(batch, _logitRow, _sequence!);
+        if (hasToken)
+        {
+            TakeToken();
+        }
+
+        return hasToken;
+    }
+
+    /// <summary>Takes the next token that the last pass decided. Under the model's gate.</summary>
+    internal void TakeToken() => Write(_speculation!.Next(_sequence!));
+
+    /// <summary>The last token as an object of its own.</summary>
+    internal GenerationUpdate ToUpdate() => new(
+        TokenId,
+        Text.ToString(),
+        FinishReason,
+        LogProbs is { } p ? new TokenLogProbs(p.Chosen, p.Rank, p.Top.ToArray()) : null,
+        FinishReason is null ? null : Totals());
+
+    private GenerationTotals Totals() => new(PromptTokens, CachedTokens, WrittenTokens, Seed, StopString)
+    {
+        DraftedTokens = DraftedTokens,
+        AcceptedTokens = AcceptedTokens,
+    };
+
+    private void Write(int id)
+    {
         _textLength = 0;
-        TokenId = _sampler.Next(batch.Logits(_logitRow));
+        TokenId = id;
         _written++;
-        _last[0] = TokenId;
+        _last[0] = id;
         if (_stops.IsStopId(TokenId))
         {
             Finish(Generation.FinishReason.Stop);
-            return true;
+            return;
         }
 
         Release(_stops.Append(_decoded.AsSpan(0, _detokenizer.Append(TokenId, _decoded))));
@@ -173,17 +239,11 @@ public sealed class Generator : IDisposable
         {
             Finish(Generation.FinishReason.Length);
         }
-
-        return true;
+        else
+        {
+            _speculation?.Begin(id, _limit - _written);
+        }
     }
-
-    /// <summary>The last token as an object of its own.</summary>
-    internal GenerationUpdate ToUpdate() => new(
-        TokenId,
-        Text.ToString(),
-        FinishReason,
-        LogProbs is { } p ? new TokenLogProbs(p.Chosen, p.Rank, p.Top.ToArray()) : null,
-        FinishReason is null ? null : new GenerationTotals(PromptTokens, CachedTokens, WrittenTokens, Seed, StopString));
 
     private Sequence StartSequence()
     {

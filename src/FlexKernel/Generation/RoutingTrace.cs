@@ -59,7 +59,7 @@ public sealed class RoutingTrace
                 lock (model.Gate)
                 {
                     model.Batch.Clear();
-                    model.Batch.Add(sequence, tokens[..piece], wantsLogits: false, trace);
+                    model.Batch.Add(sequence, tokens[..piece], LogitRows.None, trace);
                     model.Batch.Run();
                 }
 
@@ -97,6 +97,14 @@ public sealed class RoutingTrace
 
         return Array.ConvertAll(sums, sum => rows.Count == 0 ? 0 : sum / rows.Count);
     }
+
+    /// <summary>Forgets everything.</summary>
+    internal void Clear() => _choices.Clear();
+
+    /// <summary>Adds what another trace holds of one token.</summary>
+    /// <param name="other">The other trace.</param>
+    /// <param name="position">The token's position.</param>
+    internal void Add(RoutingTrace other, int position) => _choices.AddRange(other._choices.Where(choice => choice.Position == position));
 
     internal void Record(int layer, RoutingTable routing, int firstRow, int rows, int firstPosition)
     {

@@ -7,6 +7,8 @@ namespace FlexKernel.Generation;
 /// room that is left pieces of the prompts being read. Weights are read once for all of them, and none sees the others in its results.
 /// </summary>
 /// <remarks>
+/// Texts that draft do so together, in passes of their own before the shared one that checks the drafts: there an expert more or less in a
+/// row would save nothing, since the others' rows have to read the weights anyway.
 /// A generation starts when the cache has room for the longest text it may become, in order of arrival; one whose reader is behind pauses;
 /// one that nobody reads any more ends before the next pass.
 /// </remarks>
@@ -116,7 +118,7 @@ internal sealed class Scheduler(LanguageModel model) : IDisposable
         for (int i = _running.Count - 1; i >= 0; i--)
         {
             GenerationJob job = _running[i];
-            if (job.IsUnwanted || (job.TryPublish() && job.Generator.FinishReason is not null))
+            if (job.IsUnwanted || (Deliver(job) && job.Generator.FinishReason is not null))
             {
                 End(job, null);
             }
@@ -143,8 +145,13 @@ internal sealed class Scheduler(LanguageModel model) : IDisposable
         {
             GenerationBatch batch = model.Batch;
             batch.Clear();
-            Add(batch, isDecoding: true);
-            Add(batch, isDecoding: false);
+            Add(batch, GenerationPhase.Drafting);
+            if (batch.IsEmpty)
+            {
+                Add(batch, GenerationPhase.Writing);
+                Add(batch, GenerationPhase.Reading);
+            }
+
             if (batch.IsEmpty)
             {
                 return false;
@@ -153,22 +160,59 @@ internal sealed class Scheduler(LanguageModel model) : IDisposable
             Pass(batch);
         }
 
-        foreach (GenerationJob job in _inPass)
-        {
-            job.TryPublish();
-        }
-
+        _inPass.ForEach(job => Deliver(job));
         return true;
     }
 
-    // Texts being written come first: a long prompt must not make the others wait.
-    private void Add(GenerationBatch batch, bool isDecoding)
+    // Hands over all tokens that passes have decided; says whether the reader took them.
+    private bool Deliver(GenerationJob job)
     {
-        for (int i = 0; i < _running.Count && batch.Room > 0; i++)
+        while (job.TryPublish())
+        {
+            if (!job.Generator.HasToken)
+            {
+                return true;
+            }
+
+            try
+            {
+                lock (model.Gate)
+                {
+                    job.Generator.TakeToken();
+                }
+
+                job.HoldToken();
+            }
+            catch (Exception e)
+            {
+                End(job, e);
+                return false;
+            }
+        }
+
+        return false;
+    }
+
+    // Texts being written come first: a long prompt must not make the others wait.
+    private void Add(GenerationBatch batch, GenerationPhase phase)
+    {
+        for (int i = 0; i < _running.Count; i++)
         {
             GenerationJob job = _running[i];
-            if (job.Generator.IsDecoding != isDecoding || job.IsBehind)
+            if (job.Generator.Phase != phase || job.IsBehind)
             {
+                continue;
+            }
+
+            if (job.Generator.PassRows > batch.Room)
+            {
+                // Fewer drafts would be another text for the same seed, so it waits; but only until the next pass, where it comes first.
+                if (phase != GenerationPhase.Reading)
+                {
+                    _running.RemoveAt(i);
+                    _running.Insert(0, job);
+                }
+
                 continue;
             }
 

@@ -59,6 +59,16 @@ public sealed class ForwardBatch : IDisposable
     public void Add(Sequence sequence, ReadOnlySpan<int> tokens, LogitRows logits)
     {
         ArgumentNullException.ThrowIfNull(sequence);
+        Add(sequence, tokens, logits, sequence.Routing);
+    }
+
+    /// <inheritdoc cref="Add(Sequence, ReadOnlySpan{int}, LogitRows)"/>
+    /// <param name="sequence">The sequence.</param>
+    /// <param name="tokens">Its next tokens.</param>
+    /// <param name="logits">For which of them logits are wanted.</param>
+    /// <param name="routing">The experts of these tokens, in place of the sequence's own.</param>
+    internal void Add(Sequence sequence, ReadOnlySpan<int> tokens, LogitRows logits, RoutingPolicy routing)
+    {
         foreach ((Sequence other, _) in _added)
         {
             if (ReferenceEquals(other, sequence))
@@ -69,7 +79,7 @@ public sealed class ForwardBatch : IDisposable
 
         int firstRow = Count;
         sequence.Reserve(sequence.Length + tokens.Length);
-        Rows.Add(tokens, sequence.Length, sequence.Blocks, sequence.Routing);
+        Rows.Add(tokens, sequence.Length, sequence.Blocks, routing);
         _added.Add((sequence, tokens.Length));
         int firstWanted = logits == LogitRows.All ? firstRow : logits == LogitRows.Last ? Math.Max(firstRow, Count - 1) : Count;
         for (int row = firstWanted; row < Count; row++)

@@ -249,12 +249,47 @@ internal sealed class Candidates(int vocabularySize)
             }
         }
 
-        return _dense ? picked : _ids[picked];
+        return Id(picked);
     }
+
+    /// <summary>The probability of an id; 0 when it is not a candidate.</summary>
+    public double Probability(int id)
+    {
+        int place = _dense ? id : _ids.AsSpan(0, Count).BinarySearch(id);
+        return place < 0 ? 0 : Weights[place] / SumWeights();
+    }
+
+    /// <summary>Writes the probabilities of all ids.</summary>
+    /// <param name="destination">Receives them [vocabulary]; 0 for ids that are not candidates.</param>
+    public void CopyProbabilities(Span<double> destination)
+    {
+        double total = SumWeights();
+        destination.Clear();
+        for (int i = 0; i < Count; i++)
+        {
+            destination[Id(i)] = _weights[i] / total;
+        }
+    }
+
+    /// <summary>Makes the weights what these probabilities have more than others: <c>max(0, p - q)</c>.</summary>
+    /// <param name="others">The other probabilities, q [vocabulary].</param>
+    /// <returns>False when nothing is left: the distributions are the same.</returns>
+    public bool Subtract(ReadOnlySpan<double> others)
+    {
+        double total = SumWeights();
+        for (int i = 0; i < Count; i++)
+        {
+            _weights[i] = Math.Max(0, _weights[i] / total - others[Id(i)]);
+        }
+
+        return SumWeights() > 0;
+    }
+
+    private int Id(int place) => _dense ? place : _ids[place];
 
     private void Move(int from, int to)
     {
-        _ids[to] = _dense ? from : _ids[from];
+        _ids[to] = Id(from);
         _logits[to] = _logits[from];
         _weights[to] = _weights[from];
     }

@@ -13,4 +13,7 @@ internal sealed class FrequencyPenalty(float frequency, float presence, TokenCou
             logits[id] -= presence;
         }
     }
+
+    /// <inheritdoc/>
+    public void Rewind(TokenHistory history, int count) => counts.Rewind(history, count);
 }

@@ -7,4 +7,11 @@ internal interface ILogitProcessor
     /// <param name="logits">The logits [vocabulary].</param>
     /// <param name="history">The ids of the prompt and those generated since.</param>
     void Apply(Span<float> logits, TokenHistory history);
+
+    /// <summary>Forgets what was learned from the last ids of a history, which is about to lose them.</summary>
+    /// <param name="history">The history, still with these ids.</param>
+    /// <param name="count">How many ids stay.</param>
+    void Rewind(TokenHistory history, int count)
+    {
+    }
 }

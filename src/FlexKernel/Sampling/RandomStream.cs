@@ -2,7 +2,7 @@ namespace FlexKernel.Sampling;
 
 /// <summary>
 /// The random numbers of one sequence: Philox 4x32 with 10 rounds, a bijection of a counter under a key. The number of a position depends
-/// on the seed, the sequence and the position alone, never on what else runs or on numbers asked for before.
+/// on the seed, the sequence, the position and its use alone, never on what else runs or on numbers asked for before.
 /// </summary>
 internal readonly struct RandomStream(long seed, int sequence)
 {
@@ -10,9 +10,11 @@ internal readonly struct RandomStream(long seed, int sequence)
     private readonly uint _sequence = (uint)sequence;
 
     /// <summary>The number of a position: uniform in [0, 1), a multiple of 2^-53.</summary>
-    public double At(long position)
+    /// <param name="position">The position.</param>
+    /// <param name="use">Tells numbers of one position apart.</param>
+    public double At(long position, uint use = 0)
     {
-        (uint x0, uint x1, _, _) = Philox((uint)position, (uint)(position >>> 32), _sequence, 0, (uint)_key, (uint)(_key >> 32));
+        (uint x0, uint x1, _, _) = Philox((uint)position, (uint)(position >>> 32), _sequence, use, (uint)_key, (uint)(_key >> 32));
         ulong bits = ((ulong)x0 << 32 | x1) >> 11;
         return bits * (1.0 / (1UL << 53));
     }

@@ -14,4 +14,7 @@ internal sealed class RepetitionPenalty(float penalty, TokenCounts counts) : ILo
             logits[id] = logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty;
         }
     }
+
+    /// <inheritdoc/>
+    public void Rewind(TokenHistory history, int count) => counts.Rewind(history, count);
 }

@@ -14,6 +14,10 @@ namespace FlexKernel.Sampling;
 /// </remarks>
 public sealed class Sampler
 {
+    // Uses of the random numbers of a position, beside the draw; proposals come last, one for each distance from the text.
+    private const uint AcceptanceUse = 1;
+    private const uint ProposalUse = 2;
+
     private readonly SamplingOptions _options;
     private readonly int _vocabularySize;
     private readonly TokenHistory _history;
@@ -74,7 +78,16 @@ public sealed class Sampler
     /// <returns>The id drawn.</returns>
     /// <exception cref="ArgumentException">There are fewer logits than valid ids.</exception>
     /// <exception cref="SamplingException">A logit is not finite, or every id is banned.</exception>
-    public int Next(Span<float> logits)
+    public int Next(Span<float> logits) => Next(logits, null);
+
+    /// <summary>
+    /// Draws the next token, of the same distribution p as without a proposal x from a distribution q: x with probability
+    /// <c>min(1, p(x) / q(x))</c>, else one from <c>max(0, p - q)</c>, normalised (arXiv:2211.17192, algorithm 1). The largest logit wins as ever.
+    /// </summary>
+    /// <inheritdoc cref="Next(Span{float})"/>
+    /// <param name="logits">The model's logits; see <see cref="Next(Span{float})"/>.</param>
+    /// <param name="proposal">What <see cref="Propose"/> drew for this position after the same tokens, or null.</param>
+    internal int Next(Span<float> logits, Proposal? proposal)
     {
         Span<float> valid = Valid(logits);
         if (!_options.ProcessedLogProbs)
@@ -82,13 +95,8 @@ public sealed class Sampler
             LogProbs?.Capture(valid);
         }
 
-        float maximum = Transform(valid);
-        if (float.IsNegativeInfinity(maximum))
-        {
-            throw new SamplingException(SamplingFailure.NothingLeft, $"The options ban every id at position {_history.Count}.");
-        }
-
-        int id = _candidates is null ? First(valid, maximum) : _candidates.Pick(_random.At(_history.Count));
+        float maximum = Filter(valid);
+        int id = _candidates is null ? First(valid, maximum) : Draw(_candidates, proposal);
         if (_options.ProcessedLogProbs)
         {
             LogProbs?.Capture(valid);
@@ -100,9 +108,46 @@ public sealed class Sampler
         return id;
     }
 
-    /// <summary>Does to the logits what <see cref="Next"/> does, without drawing.</summary>
-    /// <inheritdoc cref="Next" path="/param"/>
-    /// <inheritdoc cref="Next" path="/exception"/>
+    /// <summary>Draws a token to be checked later and appends it, until <see cref="Truncate"/> takes it back.</summary>
+    /// <param name="logits">Logits of another model, or of a part of the model; see <see cref="Next(Span{float})"/>.</param>
+    /// <param name="proposal">Receives the token and the distribution it was drawn from.</param>
+    /// <param name="ahead">How many proposals stand before it. No random number serves two proposals, also not when a position is proposed
+    /// again after other tokens.</param>
+    /// <exception cref="SamplingException">A logit is not finite, or every id is banned.</exception>
+    internal void Propose(Span<float> logits, Proposal proposal, int ahead)
+    {
+        Span<float> valid = Valid(logits);
+        float maximum = Filter(valid);
+        if (_candidates is null)
+        {
+            proposal.Id = First(valid, maximum);
+        }
+        else
+        {
+            proposal.Id = _candidates.Pick(_random.At(_history.Count, ProposalUse + (uint)ahead));
+            _candidates.CopyProbabilities(proposal.Probabilities);
+        }
+
+        _history.Add(proposal.Id);
+    }
+
+    /// <summary>Forgets the last tokens.</summary>
+    /// <param name="count">How many stay; at least those of the prompt, at most all.</param>
+    internal void Truncate(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, _history.PromptLength);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, _history.Count);
+        foreach (ILogitProcessor processor in _processors)
+        {
+            processor.Rewind(_history, count);
+        }
+
+        _history.Truncate(count);
+    }
+
+    /// <summary>Does to the logits what <see cref="Next(Span{float})"/> does, without drawing.</summary>
+    /// <inheritdoc cref="Next(Span{float})" path="/param"/>
+    /// <inheritdoc cref="Next(Span{float})" path="/exception"/>
     public void Process(Span<float> logits)
     {
         Span<float> valid = Valid(logits);
@@ -130,6 +175,22 @@ public sealed class Sampler
         return id;
     }
 
+    private int Draw(Candidates candidates, Proposal? proposal)
+    {
+        int position = _history.Count;
+        if (proposal is not null)
+        {
+            int id = proposal.Id;
+            bool isAccepted = _random.At(position, AcceptanceUse) * proposal.Probabilities[id] < candidates.Probability(id);
+            if (isAccepted || !candidates.Subtract(proposal.Probabilities))
+            {
+                return id;
+            }
+        }
+
+        return candidates.Pick(_random.At(position));
+    }
+
     private Span<float> Valid(Span<float> logits)
     {
         if (logits.Length < _vocabularySize)
@@ -151,6 +212,14 @@ public sealed class Sampler
         return !float.IsNaN(maximum) && !float.IsPositiveInfinity(maximum)
             ? maximum
             : throw new SamplingException(SamplingFailure.NotFinite, $"A logit {state} at position {_history.Count} is {maximum}.");
+    }
+
+    private float Filter(Span<float> valid)
+    {
+        float maximum = Transform(valid);
+        return !float.IsNegativeInfinity(maximum)
+            ? maximum
+            : throw new SamplingException(SamplingFailure.NothingLeft, $"The options ban every id at position {_history.Count}.");
     }
 
     private float Transform(Span<float> valid)

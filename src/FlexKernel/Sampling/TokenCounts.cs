@@ -28,4 +28,20 @@ internal sealed class TokenCounts(int vocabularySize, int start, int expectedTok
             }
         }
     }
+
+    /// <summary>Takes back what was counted of the last ids of a history.</summary>
+    /// <param name="history">The history, still with these ids.</param>
+    /// <param name="count">How many ids stay; at least the first position counted.</param>
+    public void Rewind(TokenHistory history, int count)
+    {
+        while (_position > count)
+        {
+            int id = history.Ids[--_position];
+            if ((uint)id < (uint)_counts.Length && --_counts[id] == 0)
+            {
+                // Whatever first occurred later is gone already.
+                _distinct.RemoveAt(_distinct.Count - 1);
+            }
+        }
+    }
 }

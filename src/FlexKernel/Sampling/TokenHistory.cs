@@ -30,6 +30,10 @@ internal sealed class TokenHistory(ReadOnlySpan<int> prompt, int expectedTokens)
         _ids[Count++] = id;
     }
 
+    /// <summary>Forgets the last ids.</summary>
+    /// <param name="count">How many stay.</param>
+    public void Truncate(int count) => Count = count;
+
     private static int[] Reserve(ReadOnlySpan<int> prompt, int expectedTokens)
     {
         int[] ids = new int[prompt.Length + expectedTokens];

@@ -43,6 +43,26 @@ public sealed class SequenceTests : IDisposable
         Assert.Equal(shared + continuation.Length, fork.Length);
     }
 
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(1, 1)]
+    [InlineData(64, 1)]
+    [InlineData(65, 2)]
+    [InlineData(139, 3)]
+    [InlineData(140, 3)]
+    public void Truncate_ThenWritten_GivesTheBitsOfARecomputedOneAndTheBlocksBack(int length, int blocks)
+    {
+        int[] tokens = ToyModel.Tokens(0)[..140], continuation = [9, 8, 7];
+        using Sequence sequence = _transformer.StartSequence(), fresh = _transformer.StartSequence();
+        Run(sequence, tokens);
+
+        sequence.Truncate(length);
+
+        Assert.Equal((length, Blocks - blocks), (sequence.Length, _transformer.FreeCacheBlocks));
+        Assert.Equal(Run(fresh, [.. tokens[..length], .. continuation]), Run(sequence, continuation));
+        Assert.Throws<ArgumentOutOfRangeException>(() => sequence.Truncate(sequence.Length + 1));
+    }
+
     [Fact]
     public void Fork_Written_LeavesTheOriginalAlone()
     {

@@ -14,16 +14,19 @@ public sealed class AllocationTests
     private const int Windows = 12;
 
     [Theory]
-    [InlineData(1, false)]
-    [InlineData(2, false)]
-    [InlineData(2, true)]
-    public void Decode_AfterWarmUp_AllocatesNothingInTheProcess(int threads, bool sampled)
+    [InlineData(1, false, 0)]
+    [InlineData(2, false, 0)]
+    [InlineData(2, true, 0)]
+    [InlineData(2, false, 4)]
+    [InlineData(2, true, 4)]
+    public void Decode_AfterWarmUp_AllocatesNothingInTheProcess(int threads, bool sampled, int draftTokens)
     {
         using LanguageModel model = LanguageModel.Load(TestData.Repository("models"), new LanguageModelOptions { Threads = threads });
         GenerationOptions options = new()
         {
             MaxTokens = WarmUp + Windows * Tokens + 1,
             IgnoreEndOfSequence = true,
+            Speculation = draftTokens > 0 ? new SpeculationOptions { DraftTokens = draftTokens, WhileItPays = false } : null,
             Sampling = sampled ? new SamplingOptions { Temperature = 0.8f, TopK = 40, TopP = 0.95f, RepetitionPenalty = 1.1f, Seed = 1 } : new SamplingOptions { Temperature = 0 },
         };
         using Generator generator = model.Start(model.Tokenizer.Encode("The patient was"), options);

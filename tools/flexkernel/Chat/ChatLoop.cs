@@ -130,7 +130,8 @@ internal sealed class ChatLoop(Terminal terminal, IChatClient client, ExpertCata
 
         string cached = totals.CachedTokens > 0 ? $" ({totals.CachedTokens} of them known)" : "";
         string end = last.FinishReason == ChatFinishReason.Length ? ", token limit: /max-tokens sets it" : "";
+        string drafts = state.Options.Speculation is null ? "" : $"{Amounts.Drafts(totals.DraftedTokens, totals.AcceptedTokens)}, ";
         string draw = state.Options.Sampling.IsGreedy ? "greedy" : $"seed {totals.Seed}";
-        return $"{Amounts.Of(totals.WrittenTokens, "token")} after {totals.PromptTokens}{cached}, {draw}{end}";
+        return $"{Amounts.Of(totals.WrittenTokens, "token")} after {totals.PromptTokens}{cached}, {drafts}{draw}{end}";
     }
 }

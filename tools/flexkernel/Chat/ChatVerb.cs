@@ -26,6 +26,7 @@ internal sealed class ChatVerb : Verb
     private readonly Option<bool> _quiet = CommonOptions.Quiet();
     private readonly ModelOptions _model;
     private readonly ExpertOptions _experts;
+    private readonly DraftOptions _draft;
     private readonly SamplerOptions _sampler;
 
     public ChatVerb(Terminal terminal)
@@ -37,6 +38,7 @@ internal sealed class ChatVerb : Verb
         Add(_trace);
         _model = new ModelOptions(this);
         _experts = new ExpertOptions(this);
+        _draft = new DraftOptions(this);
         _sampler = new SamplerOptions(this, reportsLogProbs: false);
         Add(_quiet);
     }
@@ -53,6 +55,7 @@ internal sealed class ChatVerb : Verb
         string directory = _model.Directory(parse);
         ModelDescription description = ModelConfigReader.Read(Path.Combine(directory, "config.json"));
         _experts.Check(parse, description);
+        _draft.Check(parse, description, _experts.Selection(parse));
         if (description.Mixture is null && parse.GetValue(_trace))
         {
             throw CliException.Usage("the model is dense: it has no experts to trace");
@@ -68,6 +71,7 @@ internal sealed class ChatVerb : Verb
             Sampling = _sampler.Read(parse),
             Experts = _experts.Selection(parse),
             ActiveExperts = _experts.ActiveExperts(parse),
+            Speculation = _draft.Read(parse),
         })
         {
             System = parse.GetValue(_system),

@@ -16,6 +16,7 @@ internal sealed class GenerateVerb : Verb
     private readonly ModelOptions _model;
     private readonly SamplerOptions _sampler;
     private readonly ExpertOptions _experts;
+    private readonly DraftOptions _draft;
 
     private readonly Option<int?> _maxTokens = OptionFactory.Value(
         "--max-tokens", $"Most tokens to write; {DefaultMaxTokens} by default", "N", Parsers.Integer(1));
@@ -36,6 +37,7 @@ internal sealed class GenerateVerb : Verb
         _model = new ModelOptions(this);
         _experts = new ExpertOptions(this);
         Add(_trace);
+        _draft = new DraftOptions(this);
         _sampler = new SamplerOptions(this);
         Add(_json);
         Add(_quiet);
@@ -46,6 +48,7 @@ internal sealed class GenerateVerb : Verb
         new("--prompt \"The patient was\"", "continue a text with the model in models/"),
         new("--prompt \"def main(\" --greedy --max-tokens 60", "always the most likely token: the same text every time"),
         new("--prompt \"The patient was\" --exclude medical --trace", "without one expert, and who did the work instead"),
+        new("--prompt \"The patient was\" --greedy --draft 4", "the public expert drafts four tokens at a time: the same text"),
         new("--model DIR --prompt-file FILE --stop \"Q:\" --json", "a prompt from a file, results for a program"),
     ];
 
@@ -105,6 +108,7 @@ internal sealed class GenerateVerb : Verb
                     PromptTokens = generator.PromptTokens,
                     Tokens = generator.WrittenTokens,
                     Seed = generator.Seed,
+                    Drafts = options.Speculation is null ? null : (generator.DraftedTokens, generator.AcceptedTokens),
                     IsGreedy = options.Sampling.IsGreedy,
                     LoadSeconds = loadSeconds,
                     PrefillSeconds = firstSeconds,
@@ -124,11 +128,13 @@ internal sealed class GenerateVerb : Verb
         Experts = _experts.Selection(parse),
         ActiveExperts = _experts.ActiveExperts(parse),
         Trace = parse.GetValue(_trace) ? new RoutingTrace() : null,
+        Speculation = _draft.Read(parse),
     };
 
     private void Check(ParseResult parse, ModelDescription description)
     {
         _experts.Check(parse, description);
+        _draft.Check(parse, description, _experts.Selection(parse));
         if (description.Mixture is null && parse.GetValue(_trace))
         {
             throw CliException.Usage("the model is dense: it has no experts to trace");

@@ -32,6 +32,9 @@ internal sealed record GenerationSummary
     /// <summary>Seconds from the first to the last token.</summary>
     public required double DecodeSeconds { get; init; }
 
+    /// <summary>Tokens drafted and, of these, accepted; null when none were to be.</summary>
+    public (int Drafted, int Accepted)? Drafts { get; init; }
+
     /// <summary>Every expert, when the routing was traced.</summary>
     public IReadOnlyList<ExpertShare>? Experts { get; init; }
 

@@ -49,6 +49,12 @@ internal sealed class JsonReport(Terminal terminal, ByteLevelBpeTokenizer tokeni
         json.WriteNumber("prompt_tokens", summary.PromptTokens);
         json.WriteNumber("tokens", summary.Tokens);
         json.WriteNumber("seed", summary.Seed);
+        if (summary.Drafts is var (drafted, accepted))
+        {
+            json.WriteNumber("drafted_tokens", drafted);
+            json.WriteNumber("accepted_tokens", accepted);
+        }
+
         json.WriteStartObject("seconds");
         json.WriteNumber("load", Rounded(summary.LoadSeconds));
         json.WriteNumber("prefill", Rounded(summary.PrefillSeconds));

@@ -69,9 +69,10 @@ internal sealed class TextReport(Terminal terminal, ByteLevelBpeTokenizer tokeni
                 FinishReason.Stop => "end of text",
                 _ => "interrupted",
             };
+            string drafts = summary.Drafts is var (drafted, accepted) ? $"{Amounts.Drafts(drafted, accepted)}, " : "";
             terminal.Note(
                 $"{Amounts.Of(summary.Tokens, "token")} at {Amounts.Digits(summary.DecodeRate)} tokens/s, "
-                + $"prompt of {summary.PromptTokens} at {Amounts.Digits(summary.PrefillRate)} tokens/s, {seed}, {end}");
+                + $"prompt of {summary.PromptTokens} at {Amounts.Digits(summary.PrefillRate)} tokens/s, {drafts}{seed}, {end}");
         }
     }
 
