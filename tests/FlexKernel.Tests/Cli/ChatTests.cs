@@ -57,5 +57,17 @@ public sealed class ChatTests
         (await Chat("Hi\n", "--template", "none")).AssertFails(ExitCode.Usage, "im_start", "plain", "'none'");
     }
 
+    [Fact]
+    public async Task Draft_WritesTheSameAnswerAndCountsDrafts()
+    {
+        CliRun plain = await Chat("The patient was\n", "--max-tokens", "30");
+        CliRun drafted = await Chat("The patient was\n/exclude public\nAnd then\n", "--max-tokens", "30", "--draft", "3");
+
+        Assert.Equal(plain.Out + "\n", drafted.Out);
+        Assert.Matches(@"30 tokens after 4, \d+ of \d+ drafted tokens accepted \(\d+ %\), greedy", drafted.Error);
+        Assert.Contains("error: ", drafted.Error, StringComparison.Ordinal);
+        Assert.Contains("'public'", drafted.Error, StringComparison.Ordinal);
+    }
+
     private static Task<CliRun> Chat(string input, params string[] args) => CliRun.With(input, ["chat", "--model", Models, "--greedy", .. args]);
 }

@@ -214,5 +214,30 @@ public sealed class GenerateTests
         Assert.Equal(isStyled, run.Error.Contains('\e', StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Draft_Greedy_WritesTheSameTextAndCountsDrafts()
+    {
+        string[] text = ["--prompt", Prompt, "--greedy", "--max-tokens", "40", "--ignore-eos"];
+        CliRun plain = await Run([.. text, "--json"]);
+        CliRun drafted = await Run([.. text, "--draft", "4", "--draft-always", "--json"]);
+        CliRun forPeople = await Run([.. text, "--draft", "4"]);
+
+        JsonElement summary = drafted.Json[^1];
+        int proposals = summary.GetProperty("drafted_tokens").GetInt32();
+        Assert.Equal(plain.Json[..^1].Select(l => l.GetRawText()), drafted.Json[..^1].Select(l => l.GetRawText()));
+        Assert.Equal(plain.Json[^1].GetProperty("text").GetString() + "\n", forPeople.Out);
+        Assert.InRange(summary.GetProperty("accepted_tokens").GetInt32(), 1, proposals - 1);
+        Assert.False(plain.Json[^1].TryGetProperty("drafted_tokens", out _));
+        Assert.Matches(@"\d+ of \d+ drafted tokens accepted \(\d+ %\), greedy", forPeople.Error);
+    }
+
+    [Theory]
+    [InlineData("a whole number from 1 to 16", "--draft", "17")]
+    [InlineData("--draft-always says nothing without --draft", "--draft-always")]
+    [InlineData("'public'", "--draft", "4", "--exclude", "public", "--allow", "code")]
+    [InlineData("'public'", "--draft", "4", "--allow", "code,math")]
+    public async Task Draft_ThatCannotBe_IsAUsageError(string expected, params string[] args) =>
+        (await Run(["--prompt", Prompt, .. args])).AssertFails(ExitCode.Usage, expected);
+
     private static Task<CliRun> Run(params string[] args) => CliRun.Of(["generate", "--model", Models, "--threads", "1", .. args]);
 }

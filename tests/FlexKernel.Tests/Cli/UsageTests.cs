@@ -140,6 +140,8 @@ public sealed class UsageTests
         (await CliRun.Of("generate", "--prompt", "x", "--model", dense, "--exclude", "0")).AssertFails(ExitCode.Usage, "dense");
         (await CliRun.Of("generate", "--prompt", "x", "--model", dense, "--k", "1")).AssertFails(ExitCode.Usage, "dense");
         (await CliRun.Of("generate", "--prompt", "x", "--model", dense, "--trace")).AssertFails(ExitCode.Usage, "dense");
+        (await CliRun.Of("generate", "--prompt", "x", "--model", dense, "--draft", "4")).AssertFails(ExitCode.Usage, "dense", "--draft");
+        (await CliRun.Of("chat", "--model", dense, "--draft", "4")).AssertFails(ExitCode.Usage, "dense", "--draft");
     }
 
     [Fact]
