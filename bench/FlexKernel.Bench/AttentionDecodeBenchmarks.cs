@@ -40,5 +40,5 @@ public class AttentionDecodeBenchmarks : PathBenchmarks
         _batch.Add([0], Context - 1, order, policy);
     }
 
-    protected override void Run(Backend backend) => backend.Attend(_batch, _queries, _cache, 0, _y);
+    protected override void Run(Backend backend) => backend.Attend(_batch, _queries, _cache, 0, null, _y);
 }

@@ -3,8 +3,8 @@ namespace FlexKernel.Kernels;
 /// <summary>Rotary embedding, cache append and causal attention over the paged cache.</summary>
 /// <remarks>
 /// Scores are one lane per position (products in the order of the head dimension), outputs one lane per dimension (positions in order).
-/// The softmax runs over chunks of 256 positions counted from position 0; chunks are merged in order. So a row's bits depend on its own
-/// sequence up to its position and on nothing else.
+/// The softmax runs over chunks of 256 positions counted from position 0, each from the first position that the row sees; chunks are merged
+/// in order. So a row's bits depend on its own sequence up to its position and on nothing else.
 /// </remarks>
 internal sealed unsafe partial class Attention<TLanes> : IDisposable
     where TLanes : struct, ILanes<TLanes>
@@ -17,7 +17,7 @@ internal sealed unsafe partial class Attention<TLanes> : IDisposable
     private AttentionPreparation _preparation = null!;
     private Activations _queries = null!, _keys = null!, _values = null!, _destination = null!;
     private KvStorage _cache = null!;
-    private int _layer;
+    private int _layer, _window;
 
     public Attention(WorkerTeam team)
     {
@@ -44,11 +44,14 @@ internal sealed unsafe partial class Attention<TLanes> : IDisposable
     }
 
     /// <summary>See <see cref="Backend.Attend"/>.</summary>
-    public void Run(RaggedBatch batch, Activations queries, KvStorage cache, int layer, Activations destination)
+    public void Run(RaggedBatch batch, Activations queries, KvStorage cache, int layer, int? window, Activations destination)
     {
         CheckPositions(batch, cache, int.MaxValue);
-        (_batch, _queries, _cache, _layer, _destination) = (batch, queries, cache, layer, destination);
-        _team.Run(_attendPart);
+        (_batch, _queries, _cache, _layer, _window, _destination) = (batch, queries, cache, layer, window ?? int.MaxValue, destination);
+        if (batch.Rows > 0)
+        {
+            _team.Run(_attendPart);
+        }
     }
 
     public void Dispose() => _scratch.Dispose();
@@ -72,6 +75,29 @@ internal sealed unsafe partial class Attention<TLanes> : IDisposable
 
     private void PreparePart(int worker, int workers)
     {
+        switch (_cache.Format)
+        {
+            case KvFormat.BF16:
+                PreparePart<KvBFloat16>(worker, workers);
+                break;
+            case KvFormat.F16:
+                PreparePart<KvFloat16>(worker, workers);
+                break;
+            case KvFormat.Q8:
+                PreparePart<KvInt8>(worker, workers);
+                break;
+            default:
+                PreparePart<KvFloat32>(worker, workers);
+                break;
+        }
+    }
+
+    private void PreparePart<TFormat>(int worker, int workers)
+        where TFormat : struct, IKvFormat
+    {
+        Arena arena = _scratch[worker];
+        arena.Reset(Arena.Size<byte>((long)_cache.HeadDimension * TFormat.ElementBytes));
+        byte* elements = arena.Take<byte>((long)_cache.HeadDimension * TFormat.ElementBytes);
         (int begin, int end) = WorkerTeam.Share(_batch.Rows, worker, workers);
         for (int row = begin; row < end; row++)
         {
@@ -79,7 +105,7 @@ internal sealed unsafe partial class Attention<TLanes> : IDisposable
             Prepare(_queries, _preparation.QueryGain, row, position, rotate: true);
             Prepare(_keys, _preparation.KeyGain, row, position, rotate: true);
             Prepare(_values, null, row, position, rotate: false);
-            Append(row, position);
+            Append<TFormat>(row, position, elements);
         }
     }
 
@@ -132,22 +158,45 @@ internal sealed unsafe partial class Attention<TLanes> : IDisposable
         T.Store(T.FusedMultiplyAdd(a, s, b * c), second);
     }
 
-    private void Append(int row, int position)
+    private void Append<TFormat>(int row, int position, byte* elements)
+        where TFormat : struct, IKvFormat
     {
         int block = _batch.SpanOf(row).Blocks[position / _cache.BlockSize], offset = position % _cache.BlockSize;
         int dimension = _cache.HeadDimension;
         for (int head = 0; head < _cache.Heads; head++)
         {
-            float* key = _keys.RowPointer(row) + head * dimension;
-            float* tile = _cache.Keys(_layer, block, head) + offset / KvStorage.TilePositions * (long)dimension * KvStorage.TilePositions;
-            float* lane = tile + offset % KvStorage.TilePositions;
-            for (int d = 0; d < dimension; d++)
+            float keyScale = TFormat.Narrow<TLanes>(_keys.RowPointer(row) + head * dimension, dimension, elements);
+            byte* keys = _cache.Keys(_layer, block, head);
+            int lane = offset / KvStorage.TilePositions * dimension * KvStorage.TilePositions + offset % KvStorage.TilePositions;
+            switch (TFormat.ElementBytes)
             {
-                lane[d * KvStorage.TilePositions] = key[d];
+                case sizeof(float):
+                    Scatter((float*)elements, dimension, (float*)keys + lane);
+                    break;
+                case sizeof(ushort):
+                    Scatter((ushort*)elements, dimension, (ushort*)keys + lane);
+                    break;
+                default:
+                    Scatter(elements, dimension, keys + lane);
+                    break;
             }
 
-            new ReadOnlySpan<float>(_values.RowPointer(row) + head * dimension, dimension)
-                .CopyTo(new Span<float>(_cache.Values(_layer, block, head) + (long)offset * _cache.ValueStride, dimension));
+            byte* value = _cache.Values(_layer, block, head) + (long)offset * _cache.ValueStride * TFormat.ElementBytes;
+            float valueScale = TFormat.Narrow<TLanes>(_values.RowPointer(row) + head * dimension, dimension, value);
+            if (TFormat.IsScaled)
+            {
+                _cache.KeyScales(_layer, block, head)[offset] = keyScale;
+                _cache.ValueScales(_layer, block, head)[offset] = valueScale;
+            }
+        }
+    }
+
+    private static void Scatter<T>(T* elements, int count, T* lane)
+        where T : unmanaged
+    {
+        for (int d = 0; d < count; d++)
+        {
+            lane[d * KvStorage.TilePositions] = elements[d];
         }
     }
 }

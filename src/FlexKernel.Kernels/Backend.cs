@@ -32,9 +32,9 @@ public abstract class Backend : IDisposable
     public virtual Activations CreateActivations(int rows, int columns) => new(rows, columns);
 
     /// <summary>Makes the key/value cache where this backend computes.</summary>
-    /// <inheritdoc cref="KvStorage(int, int, int, int, int)"/>
-    public virtual KvStorage CreateKvStorage(int layers, int heads, int headDimension, int blocks, int blockSize) =>
-        new(layers, heads, headDimension, blocks, blockSize);
+    /// <inheritdoc cref="KvStorage(int, int, int, int, int, KvFormat)"/>
+    public virtual KvStorage CreateKvStorage(int layers, int heads, int headDimension, int blocks, int blockSize, KvFormat format) =>
+        new(layers, heads, headDimension, blocks, blockSize, format);
 
     /// <summary>destination[i] = row tokens[i] of the table.</summary>
     public abstract void Embed(PackedMatrix table, ReadOnlySpan<int> tokens, Activations destination);
@@ -56,7 +56,13 @@ public abstract class Backend : IDisposable
         RaggedBatch batch, AttentionPreparation preparation, Activations queries, Activations keys, Activations values, KvStorage cache, int layer);
 
     /// <summary>Causal attention of every row over the cache of its sequence: softmax(q·k / sqrt(D))·v.</summary>
-    public abstract void Attend(RaggedBatch batch, Activations queries, KvStorage cache, int layer, Activations destination);
+    /// <param name="batch">The rows; their keys and values are in the cache.</param>
+    /// <param name="queries">[rows, heads·D].</param>
+    /// <param name="cache">The cache.</param>
+    /// <param name="layer">The layer of the cache.</param>
+    /// <param name="window">How many positions a row sees, its own and those before; null: all. At least 1.</param>
+    /// <param name="destination">Receives [rows, heads·D].</param>
+    public abstract void Attend(RaggedBatch batch, Activations queries, KvStorage cache, int layer, int? window, Activations destination);
 
     /// <summary>Softmax over each row's allowed experts, then its k most probable, ties to the lowest index.</summary>
     /// <param name="batch">Tells each row's experts and k.</param>

@@ -109,30 +109,98 @@ internal static unsafe class Vectors
     public static float Max<TLanes>(float* x, int count)
         where TLanes : struct, ILanes<TLanes>
     {
-        float max = x[0];
+        TLanes largest = TLanes.Broadcast(x[0]);
         int i = 0;
-        if (count >= TLanes.Count)
+        for (; i + TLanes.Count <= count; i += TLanes.Count)
         {
-            TLanes best = TLanes.Load(x);
-            for (i = TLanes.Count; i + TLanes.Count <= count; i += TLanes.Count)
-            {
-                best = TLanes.Max(best, TLanes.Load(x + i));
-            }
-
-            float* lanes = stackalloc float[VirtualLanes];
-            TLanes.Store(best, lanes);
-            for (int lane = 0; lane < TLanes.Count; lane++)
-            {
-                max = MathF.Max(max, lanes[lane]);
-            }
+            largest = TLanes.Max(largest, TLanes.Load(x + i));
         }
 
+        float max = Largest(largest);
         for (; i < count; i++)
         {
             max = MathF.Max(max, x[i]);
         }
 
         return max;
+    }
+
+    /// <summary>Multiplies values by a factor and returns the largest of them; at least one.</summary>
+    public static float ScaleAndMax<TLanes>(float* x, int count, float factor)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes scale = TLanes.Broadcast(factor), largest = TLanes.Broadcast(float.NegativeInfinity), other = largest;
+        int i = 0;
+        for (; i + 2 * TLanes.Count <= count; i += 2 * TLanes.Count)
+        {
+            TLanes a = TLanes.Load(x + i) * scale, b = TLanes.Load(x + i + TLanes.Count) * scale;
+            TLanes.Store(a, x + i);
+            TLanes.Store(b, x + i + TLanes.Count);
+            largest = TLanes.Max(largest, a);
+            other = TLanes.Max(other, b);
+        }
+
+        float max = Largest(TLanes.Max(largest, other));
+        for (; i < count; i++)
+        {
+            x[i] *= factor;
+            max = MathF.Max(max, x[i]);
+        }
+
+        return max;
+    }
+
+    /// <summary>The largest magnitude; zero of no value.</summary>
+    public static float MaxMagnitude<TLanes>(float* x, int count)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes largest = TLanes.Zero;
+        int i = 0;
+        for (; i + TLanes.Count <= count; i += TLanes.Count)
+        {
+            TLanes v = TLanes.Load(x + i);
+            largest = TLanes.Max(largest, TLanes.Max(v, TLanes.Zero - v));
+        }
+
+        float max = Largest(largest);
+        for (; i < count; i++)
+        {
+            max = MathF.Max(max, MathF.Abs(x[i]));
+        }
+
+        return max;
+    }
+
+    /// <summary>x = x ⊙ factors.</summary>
+    public static void Multiply<TLanes>(float* x, float* factors, int count)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        int i = 0;
+        for (; i + TLanes.Count <= count; i += TLanes.Count)
+        {
+            TLanes.Store(TLanes.Load(x + i) * TLanes.Load(factors + i), x + i);
+        }
+
+        for (; i < count; i++)
+        {
+            x[i] *= factors[i];
+        }
+    }
+
+    private static float Largest<TLanes>(TLanes x)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        float* lanes = stackalloc float[VirtualLanes];
+        TLanes.Store(x, lanes);
+        for (int half = TLanes.Count / 2; half > 0; half /= 2)
+        {
+            for (int i = 0; i < half; i++)
+            {
+                lanes[i] = MathF.Max(lanes[i], lanes[i + half]);
+            }
+        }
+
+        return lanes[0];
     }
 
     /// <summary>The fixed tree: lane i takes lane i + 8, then i + 4, i + 2, i + 1.</summary>

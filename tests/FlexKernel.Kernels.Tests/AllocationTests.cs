@@ -42,7 +42,7 @@ public sealed class AllocationTests
             backend.RmsNorm(residual, rows, gain, 1e-6f, branch);
             backend.Project(branch, rows, [new Projection(query, gain, queries), new Projection(key, null, keys), new Projection(key, null, values)]);
             backend.PrepareAttention(batch, preparation, queries, keys, values, cache, 0);
-            backend.Attend(batch, queries, cache, 0, branch);
+            backend.Attend(batch, queries, cache, 0, null, branch);
             backend.AddRmsNorm(branch, rows, gain, 1e-6f, residual);
             backend.Project(residual, rows, [new Projection(router, null, logits)]);
             backend.Route(batch, logits, true, routing);

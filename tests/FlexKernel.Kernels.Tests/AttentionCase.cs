@@ -42,6 +42,12 @@ internal sealed unsafe class AttentionCase : IDisposable
 
     public Sequence[] Sequences { get; }
 
+    /// <summary>How keys and values are kept.</summary>
+    public KvFormat Format { get; init; }
+
+    /// <summary>How many positions a row sees; null: all.</summary>
+    public int? Window { get; init; }
+
     /// <summary>Batches of (sequence, first position, count): every sequence whole, in pieces, one after the other.</summary>
     public IEnumerable<(int Sequence, int First, int Count)[]> Prefill(int piece)
     {
@@ -85,12 +91,20 @@ internal sealed unsafe class AttentionCase : IDisposable
         int[] counts = [.. Sequences.Select(s => (s.Length + blockSize - 1) / blockSize)];
         int[] order = new Numbers(99).Shuffled(counts.Sum());
         int[][] blocks = [.. counts.Select((n, i) => order[counts.Take(i).Sum()..(counts.Take(i).Sum() + n)])];
-        using KvStorage cache = Garbage(new KvStorage(2, KeyHeads, Dimension, order.Length, blockSize), order.Length);
+        using KvStorage cache = Garbage(new KvStorage(2, KeyHeads, Dimension, order.Length, blockSize, Format), order.Length);
         using Backend backend = CpuBackend.Create(path, threads);
         Result result = new(this);
         foreach ((int Sequence, int First, int Count)[] batch in batches)
         {
             Run(backend, cache, batch, s => blocks[s], result);
+        }
+
+        for (int s = 0; s < Sequences.Length; s++)
+        {
+            for (int p = 0; p < Sequences[s].Length; p++)
+            {
+                (result.StoredKeys[s][p], result.StoredValues[s][p]) = Stored(cache, blocks[s][p / blockSize], p % blockSize);
+            }
         }
 
         return result;
@@ -121,7 +135,7 @@ internal sealed unsafe class AttentionCase : IDisposable
         }
 
         backend.PrepareAttention(ragged, new AttentionPreparation(_queryGain, _keyGain, Epsilon, Clip, Rotary), queries, keys, values, cache, 1);
-        backend.Attend(ragged, queries, cache, 1, destination);
+        backend.Attend(ragged, queries, cache, 1, Window, destination);
         next = 0;
         foreach ((int s, int first, int count) in batch)
         {
@@ -136,17 +150,45 @@ internal sealed unsafe class AttentionCase : IDisposable
         }
     }
 
-    /// <summary>Fills a cache with NaN, as recycled blocks may hold.</summary>
+    /// <summary>Fills a cache with NaN (Q8: with scales that are), as recycled blocks may hold.</summary>
     public static KvStorage Garbage(KvStorage cache, int blocks)
     {
         for (int layer = 0; layer < cache.Layers; layer++)
         {
-            new Span<float>(cache.Keys(layer, 0, 0), blocks * cache.Heads * cache.BlockSize * cache.HeadDimension).Fill(float.NaN);
-            new Span<float>(cache.Values(layer, 0, 0), blocks * cache.Heads * cache.BlockSize * cache.ValueStride).Fill(float.NaN);
+            new Span<byte>(cache.Keys(layer, 0, 0), checked((int)(blocks * cache.Heads * cache.KeyHeadBytes))).Fill(0xFF);
+            new Span<byte>(cache.Values(layer, 0, 0), checked((int)(blocks * cache.Heads * cache.ValueHeadBytes))).Fill(0xFF);
         }
 
         return cache;
     }
+
+    /// <summary>The key and the value at one place of layer 1, all heads side by side, scaled in float32.</summary>
+    public static (float[] Key, float[] Value) Stored(KvStorage cache, int block, int offset)
+    {
+        int dimension = cache.HeadDimension;
+        float[] key = new float[cache.Heads * dimension], value = new float[cache.Heads * dimension];
+        for (int head = 0; head < cache.Heads; head++)
+        {
+            float keyScale = cache.Format == KvFormat.Q8 ? cache.KeyScales(1, block, head)[offset] : 1f;
+            float valueScale = cache.Format == KvFormat.Q8 ? cache.ValueScales(1, block, head)[offset] : 1f;
+            for (int d = 0; d < dimension; d++)
+            {
+                int at = offset / 16 * dimension * 16 + d * 16 + offset % 16;
+                key[head * dimension + d] = Element(cache.Format, cache.Keys(1, block, head), at) * keyScale;
+                value[head * dimension + d] = Element(cache.Format, cache.Values(1, block, head), offset * cache.ValueStride + d) * valueScale;
+            }
+        }
+
+        return (key, value);
+    }
+
+    private static float Element(KvFormat format, byte* elements, int index) => format switch
+    {
+        KvFormat.F32 => ((float*)elements)[index],
+        KvFormat.BF16 => BitConverter.Int32BitsToSingle(((ushort*)elements)[index] << 16),
+        KvFormat.F16 => (float)((Half*)elements)[index],
+        _ => ((sbyte*)elements)[index],
+    };
 
     public void Dispose()
     {
@@ -173,6 +215,10 @@ internal sealed unsafe class AttentionCase : IDisposable
         public float[][][] Keys { get; } = Empty(owner);
 
         public float[][][] Values { get; } = Empty(owner);
+
+        public float[][][] StoredKeys { get; } = Empty(owner);
+
+        public float[][][] StoredValues { get; } = Empty(owner);
 
         public float[][][] Outputs { get; } = Empty(owner);
 

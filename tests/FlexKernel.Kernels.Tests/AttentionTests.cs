@@ -16,6 +16,26 @@ public abstract unsafe class AttentionTests<TLanes>
 {
     protected AttentionTests() => Paths.Require<TLanes>();
 
+    public static TheoryData<KvFormat> Formats => [.. Enum.GetValues<KvFormat>()];
+
+    public static TheoryData<KvFormat, int, int, int, int?> FormatCases
+    {
+        get
+        {
+            TheoryData<KvFormat, int, int, int, int?> data = [];
+            foreach (KvFormat format in Enum.GetValues<KvFormat>())
+            {
+                foreach ((int dimension, int heads, int keyHeads, int? window) in ((int, int, int, int?)[])
+                    [(8, 2, 2, null), (10, 3, 1, 20), (24, 10, 2, null), (40, 7, 1, null), (64, 12, 1, 70), (128, 2, 1, null), (300, 13, 1, null)])
+                {
+                    data.Add(format, dimension, heads, keyHeads, window);
+                }
+            }
+
+            return data;
+        }
+    }
+
     private static KernelPath Path => Paths.Of<TLanes>();
 
     [Theory]
@@ -33,6 +53,55 @@ public abstract unsafe class AttentionTests<TLanes>
         AttentionCase.Result result = test.Run(Path, 2, 64, test.Ragged(3, 40));
         AssertPrepared(test, result);
         AssertAttended(test, result);
+    }
+
+    // Heads on one key in every number that strips are made of, and head dimensions beyond one set of factors.
+    [Theory]
+    [MemberData(nameof(FormatCases))]
+    public void Attend_CacheFormats_MatchReference(KvFormat format, int dimension, int heads, int keyHeads, int? window)
+    {
+        using AttentionCase test = new((ulong)(dimension + heads), heads, keyHeads, dimension, null, 1, 65, 270) { Format = format, Window = window };
+        AssertAttended(test, test.Run(Path, 2, 64, test.Ragged(4, 50)));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(13)]
+    [InlineData(64)]
+    [InlineData(255)]
+    [InlineData(256)]
+    [InlineData(257)]
+    [InlineData(600)]
+    public void Attend_Window_SeesThatManyPositions(int window)
+    {
+        using AttentionCase test = new(81, 4, 2, 16, null, 1, 64, 800) { Window = window };
+        AttentionCase.Result whole = test.Run(Path, 2, 64, test.Prefill(1000));
+        AssertAttended(test, whole);
+        whole.AssertSameBits(test.Run(Path, 1, 128, test.Ragged(6, 50)), $"window {window}, ragged");
+    }
+
+    [Fact]
+    public void Attend_WindowOfTheWholeText_EqualsNone()
+    {
+        using AttentionCase all = new(82, 2, 1, 24, null, 300), window = new(82, 2, 1, 24, null, 300) { Window = 300 };
+        all.Run(Path, 1, 64, all.Prefill(1000)).AssertSameBits(window.Run(Path, 1, 64, window.Prefill(1000)), "window of the whole text");
+    }
+
+    // Prefill widens chunks into scratch memory, decoding widens in registers.
+    [Theory]
+    [MemberData(nameof(Formats))]
+    public void Attend_AnyFormatPieceThreadsAndPath_GivesTheSameBits(KvFormat format)
+    {
+        foreach (int? window in (int?[])[null, 90])
+        {
+            using AttentionCase test = new(91, 6, 2, 40, null, 1, 70, 300, 530) { Format = format, Window = window };
+            AttentionCase.Result whole = test.Run(KernelPath.Scalar, 1, 64, test.Prefill(1000));
+            whole.AssertSameBits(test.Run(Path, 1, 64, test.Prefill(1000)), $"{format}, path");
+            whole.AssertSameBits(test.Run(Path, 3, 128, test.Prefill(7)), $"{format}, pieces of 7");
+            whole.AssertSameBits(test.Run(Path, 2, 256, test.Prefill(1)), $"{format}, one by one");
+            whole.AssertSameBits(test.Run(Path, 2, 64, test.Ragged(7, 60)), $"{format}, ragged");
+        }
     }
 
     [Fact]
@@ -114,30 +183,52 @@ public abstract unsafe class AttentionTests<TLanes>
     }
 
     [Theory]
-    [InlineData(10, 64)]
-    [InlineData(16, 128)]
-    [InlineData(24, 256)]
-    public void PrepareAttention_AnyPosition_StoresKeysAndValuesWhereTheyBelong(int dimension, int blockSize)
+    [MemberData(nameof(Formats))]
+    public void PrepareAttention_AnyPosition_StoresKeysAndValuesWhereTheyBelong(KvFormat format)
     {
-        using AttentionCase test = new(71, 4, 2, dimension, null, 300);
-        int blockCount = (300 + blockSize - 1) / blockSize;
-        using KvStorage cache = AttentionCase.Garbage(new KvStorage(2, 2, dimension, blockCount, blockSize), blockCount);
-        using Backend backend = CpuBackend.Create(Path, 2);
-        AttentionCase.Result result = new(test);
-
-        test.Run(backend, cache, [(0, 0, 300)], _ => [.. Enumerable.Range(0, blockCount).Reverse()], result);
-
-        for (int position = 0; position < blockCount * blockSize; position++)
+        foreach ((int dimension, int blockSize) in ((int, int)[])[(10, 64), (16, 128), (24, 256)])
         {
-            int block = blockCount - 1 - position / blockSize, offset = position % blockSize;
-            for (int i = 0; i < test.KeyWidth; i++)
+            using AttentionCase test = new(71, 4, 2, dimension, null, 300) { Format = format };
+            int blockCount = (300 + blockSize - 1) / blockSize;
+            using KvStorage cache = AttentionCase.Garbage(new KvStorage(2, 2, dimension, blockCount, blockSize, format), blockCount);
+            using Backend backend = CpuBackend.Create(Path, 2);
+            AttentionCase.Result result = new(test);
+
+            test.Run(backend, cache, [(0, 0, 300)], _ => [.. Enumerable.Range(0, blockCount).Reverse()], result);
+
+            for (int position = 0; position < blockCount * blockSize; position++)
             {
-                float* tile = cache.Keys(1, block, i / dimension) + offset / 16 * dimension * 16;
-                float key = tile[i % dimension * 16 + offset % 16];
-                float value = cache.Values(1, block, i / dimension)[offset * cache.ValueStride + i % dimension];
-                Bits.Equal(position < 300 ? result.Keys[0][position][i] : float.NaN, key, $"key {position}, {i}");
-                Bits.Equal(position < 300 ? result.Values[0][position][i] : float.NaN, value, $"value {position}, {i}");
-                Assert.True(float.IsNaN(cache.Keys(0, block, 0)[0]), "another layer was written");
+                (float[] key, float[] value) = AttentionCase.Stored(cache, blockCount - 1 - position / blockSize, position % blockSize);
+                if (position < 300)
+                {
+                    AssertKept(format, dimension, result.Keys[0][position], key, $"key {position}");
+                    AssertKept(format, dimension, result.Values[0][position], value, $"value {position}");
+                }
+                else
+                {
+                    Assert.All(key.Concat(value), v => Assert.True(float.IsNaN(v), "a place behind the text was written"));
+                }
+            }
+
+            Assert.Equal(-1, new ReadOnlySpan<byte>(cache.Keys(0, 0, 0), (int)(blockCount * 2 * cache.KeyHeadBytes)).IndexOfAnyExcept((byte)0xFF));
+            Assert.Equal(-1, new ReadOnlySpan<byte>(cache.Values(0, 0, 0), (int)(blockCount * 2 * cache.ValueHeadBytes)).IndexOfAnyExcept((byte)0xFF));
+        }
+    }
+
+    // Float formats: the nearest number, ties to even. Q8: within half a level, which the reciprocal's rounding stretches by 127 · 2u.
+    private static void AssertKept(KvFormat format, int dimension, float[] values, float[] kept, string where)
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (format == KvFormat.Q8)
+            {
+                double level = values.AsSpan(i / dimension * dimension, dimension).ToArray().Max(Math.Abs) / 127.0;
+                Assert.InRange(kept[i], values[i] - level * 0.50003, values[i] + level * 0.50003);
+            }
+            else
+            {
+                float expected = format == KvFormat.F32 ? values[i] : format == KvFormat.BF16 ? Reference.RoundToBFloat16(values[i]) : (float)(Half)values[i];
+                Bits.Equal(expected, kept[i], $"{where}, {i}");
             }
         }
     }
@@ -193,7 +284,8 @@ public abstract unsafe class AttentionTests<TLanes>
         {
             for (int p = 0; p < test.Sequences[s].Length; p++)
             {
-                ArraySegment<float[]> keys = new(result.Keys[s], 0, p + 1), values = new(result.Values[s], 0, p + 1);
+                int first = Math.Max(0, p + 1 - (test.Window ?? int.MaxValue)), count = p + 1 - first;
+                ArraySegment<float[]> keys = new(result.StoredKeys[s], first, count), values = new(result.StoredValues[s], first, count);
                 for (int head = 0; head < test.Heads; head++)
                 {
                     ReadOnlySpan<float> query = result.Queries[s][p].AsSpan(head * dimension, dimension);
@@ -209,13 +301,15 @@ public abstract unsafe class AttentionTests<TLanes>
         }
     }
 
-    // A score is off by at most γ(D + 3) Σ|q k| / sqrt(D): D fused steps, the factor's 2 roundings, its product. Before each exponential
+    // A score is off by at most γ(D + 5) Σ|q k| / sqrt(D): D fused steps, the factor's 2 roundings, its product, and of Q8 the product with
+    // its scale here and in the reference's input. Before each exponential
     // one subtraction rounds (u times the range of scores); every merge of chunks repeats both and multiplies. So every weight is
-    // right to a factor e^±w, numerator and denominator alike, and the two sums and the division add their own roundings. The largest
+    // right to a factor e^±w, numerator and denominator alike, and the two sums, the division and Q8's scales (2) add their own roundings. A window can touch one chunk
+    // more than its length needs. The largest
     // |v| stands for the weighted mean of |v|.
     private static double Allowed(ReadOnlySpan<float> query, ArraySegment<float[]> keys, ArraySegment<float[]> values, int offset)
     {
-        int dimension = query.Length, chunks = (keys.Count + 255) / 256;
+        int dimension = query.Length, chunks = (keys.Count + 255) / 256 + 1;
         double score = 0, value = 0;
         for (int i = 0; i < keys.Count; i++)
         {
@@ -226,8 +320,8 @@ public abstract unsafe class AttentionTests<TLanes>
             }
         }
 
-        double w = Tolerance.Gamma(dimension + 3) * score + chunks * (Tolerance.Exp + Tolerance.U * 2 * score + 2 * Tolerance.U);
-        double sums = Tolerance.Gamma(Math.Min(keys.Count, 256) + 2 * chunks) + Tolerance.Gamma(20 + 2 * chunks) + Tolerance.U;
+        double w = Tolerance.Gamma(dimension + 5) * score + chunks * (Tolerance.Exp + Tolerance.U * 2 * score + 2 * Tolerance.U);
+        double sums = Tolerance.Gamma(Math.Min(keys.Count, 256) + 2 * chunks) + Tolerance.Gamma(20 + 2 * chunks) + 3 * Tolerance.U;
         return (Math.Exp(2 * w) - 1 + sums) * 1.0001 * value;
     }
 }

@@ -235,6 +235,46 @@ public abstract unsafe class VectorsTests<TLanes>
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Lengths))]
+    public void ScaleAndMax_EveryLength_ScalesAndFindsTheLargest(int count)
+    {
+        float[] x = new Numbers((ulong)count).Floats(count), expected = [.. x.Select(v => v * 0.3f)];
+        fixed (float* p = x)
+        {
+            Assert.Equal(expected.Max(), Vectors.ScaleAndMax<TLanes>(p, count, 0.3f));
+        }
+
+        Bits.Equal(expected, x, $"{count} values");
+    }
+
+    [Theory]
+    [MemberData(nameof(Lengths))]
+    public void MaxMagnitude_EveryLength_IsTheLargestWithoutSign(int count)
+    {
+        float[] x = new Numbers((ulong)count).Floats(count);
+        fixed (float* p = x)
+        {
+            Assert.Equal(x.Max(MathF.Abs), Vectors.MaxMagnitude<TLanes>(p, count));
+            x[count - 1] = float.NaN;
+            Assert.True(float.IsNaN(Vectors.MaxMagnitude<TLanes>(p, count)));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Lengths))]
+    public void Multiply_EveryLength_MultipliesPairs(int count)
+    {
+        Numbers numbers = new((ulong)count);
+        float[] x = numbers.Floats(count), factors = numbers.Floats(count), expected = [.. x.Zip(factors, (a, b) => a * b)];
+        fixed (float* p = x, f = factors)
+        {
+            Vectors.Multiply<TLanes>(p, f, count);
+        }
+
+        Bits.Equal(expected, x, $"{count} values");
+    }
+
     // Every 211th float of the range: 10 million arguments.
     private static float[] Sweep(int stride = 211)
     {

@@ -148,12 +148,17 @@ internal sealed unsafe class CpuBackend<TLanes> : Backend
         _attention.Prepare(batch, preparation, queries, keys, values, cache, layer);
     }
 
-    public override void Attend(RaggedBatch batch, Activations queries, KvStorage cache, int layer, Activations destination)
+    public override void Attend(RaggedBatch batch, Activations queries, KvStorage cache, int layer, int? window, Activations destination)
     {
+        if (window < 1)
+        {
+            throw new ArgumentOutOfRangeException(nameof(window), window, "A row sees at least its own position.");
+        }
+
         CheckRows(batch.Rows, queries, destination);
         CheckColumns(queries.Columns, destination);
         CheckAttention(queries, cache, layer);
-        _attention.Run(batch, queries, cache, layer, destination);
+        _attention.Run(batch, queries, cache, layer, window, destination);
     }
 
     public override void Route(RaggedBatch batch, Activations logits, bool renormalise, RoutingTable destination)

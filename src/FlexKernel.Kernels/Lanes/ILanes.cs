@@ -53,4 +53,13 @@ public unsafe interface ILanes<TSelf> :
 
     /// <summary>Reads the bfloat16 in the high half of each 32-bit word, widened to float32.</summary>
     static abstract TSelf LoadHighHalves(byte* source);
+
+    /// <summary>Reads <see cref="Count"/> bfloat16, widened to float32.</summary>
+    static abstract TSelf LoadBFloat16(byte* source);
+
+    /// <summary>Reads <see cref="Count"/> IEEE half precision numbers, widened to float32.</summary>
+    static abstract TSelf LoadFloat16(byte* source);
+
+    /// <summary>Reads <see cref="Count"/> signed bytes, as float32.</summary>
+    static abstract TSelf LoadInt8(byte* source);
 }

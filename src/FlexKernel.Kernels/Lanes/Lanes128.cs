@@ -66,6 +66,29 @@ public readonly unsafe struct Lanes128 : ILanes<Lanes128>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadBFloat16(byte* source) => new((LoadUInt16(source) << 16).AsSingle());
+
+    /// <inheritdoc/>
+    /// <remarks>The exponent's bits, moved to where float32 has them, mean 2^-112 times the number; infinity and NaN keep theirs all set.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadFloat16(byte* source)
+    {
+        Vector128<int> bits = LoadUInt16(source).AsInt32() << 16;
+        Vector128<int> moved = (bits >> 3) & Vector128.Create(unchecked((int)0x8FFFE000));
+        Vector128<int> special = Vector128.Equals(bits & Vector128.Create(0x7C000000), Vector128.Create(0x7C000000)) & Vector128.Create(0x7F800000);
+        return new(((moved.AsSingle() * Vector128.Create(5.192296858534828e33f)).AsInt32() | special).AsSingle());
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadInt8(byte* source) =>
+        new(Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsSByte()))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> LoadUInt16(byte* source) => Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)source).AsUInt16());
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 operator +(Lanes128 left, Lanes128 right) => new(left._value + right._value);
 
     /// <inheritdoc/>

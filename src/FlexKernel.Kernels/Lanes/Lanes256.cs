@@ -66,6 +66,29 @@ public readonly unsafe struct Lanes256 : ILanes<Lanes256>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadBFloat16(byte* source) => new((LoadUInt16(source) << 16).AsSingle());
+
+    /// <inheritdoc/>
+    /// <remarks>The exponent's bits, moved to where float32 has them, mean 2^-112 times the number; infinity and NaN keep theirs all set.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadFloat16(byte* source)
+    {
+        Vector256<int> bits = LoadUInt16(source).AsInt32() << 16;
+        Vector256<int> moved = (bits >> 3) & Vector256.Create(unchecked((int)0x8FFFE000));
+        Vector256<int> special = Vector256.Equals(bits & Vector256.Create(0x7C000000), Vector256.Create(0x7C000000)) & Vector256.Create(0x7F800000);
+        return new(((moved.AsSingle() * Vector256.Create(5.192296858534828e33f)).AsInt32() | special).AsSingle());
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadInt8(byte* source) =>
+        new(Vector256.ConvertToSingle(Vector256.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)source).AsSByte()).ToVector256Unsafe())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> LoadUInt16(byte* source) => Vector256.WidenLower(Vector128.Load((ushort*)source).ToVector256Unsafe());
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 operator +(Lanes256 left, Lanes256 right) => new(left._value + right._value);
 
     /// <inheritdoc/>

@@ -66,6 +66,29 @@ public readonly unsafe struct Lanes512 : ILanes<Lanes512>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadBFloat16(byte* source) => new((LoadUInt16(source) << 16).AsSingle());
+
+    /// <inheritdoc/>
+    /// <remarks>The exponent's bits, moved to where float32 has them, mean 2^-112 times the number; infinity and NaN keep theirs all set.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadFloat16(byte* source)
+    {
+        Vector512<int> bits = LoadUInt16(source).AsInt32() << 16;
+        Vector512<int> moved = (bits >> 3) & Vector512.Create(unchecked((int)0x8FFFE000));
+        Vector512<int> special = Vector512.Equals(bits & Vector512.Create(0x7C000000), Vector512.Create(0x7C000000)) & Vector512.Create(0x7F800000);
+        return new(((moved.AsSingle() * Vector512.Create(5.192296858534828e33f)).AsInt32() | special).AsSingle());
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadInt8(byte* source) =>
+        new(Vector512.ConvertToSingle(Vector512.WidenLower(Vector256.WidenLower(Vector128.Load((sbyte*)source).ToVector256Unsafe()).ToVector512Unsafe())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> LoadUInt16(byte* source) => Vector512.WidenLower(Vector256.Load((ushort*)source).ToVector512Unsafe());
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 operator +(Lanes512 left, Lanes512 right) => new(left._value + right._value);
 
     /// <inheritdoc/>

@@ -64,6 +64,18 @@ public readonly unsafe struct LanesScalar : ILanes<LanesScalar>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static LanesScalar LoadBFloat16(byte* source) => new(BFloat16.ToSingle(*(ushort*)source));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static LanesScalar LoadFloat16(byte* source) => new((float)*(Half*)source);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static LanesScalar LoadInt8(byte* source) => new(*(sbyte*)source);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static LanesScalar operator +(LanesScalar left, LanesScalar right) => new(left._value + right._value);
 
     /// <inheritdoc/>

@@ -6,7 +6,8 @@ namespace FlexKernel.Kernels;
 /// <remarks>
 /// <code>
 /// keys    per layer [block][head][block size / 16][head dimension][16 positions]   one lane is one position's score
-/// values  per layer [block][head][block size][head dimension, padded to 16]        one lane is one dimension of the output
+/// values  per layer [block][head][block size][head dimension, padded to 32]        one lane is one dimension of the output
+/// Q8      a head of a block ends with its scales: [block size] float32
 /// </code>
 /// Keys are kept after RoPE.
 /// </remarks>
@@ -15,11 +16,17 @@ public sealed unsafe class KvStorage : IDisposable
     /// <summary>Positions whose keys lie side by side.</summary>
     public const int TilePositions = 16;
 
+    /// <summary>Positions that lie together in one block, whatever its size.</summary>
+    public const int GroupPositions = 64;
+
     /// <summary>Attention is summed in chunks of this many positions, counted from position 0.</summary>
     public const int ChunkPositions = 256;
 
+    private const int ValuePadding = 32;
+
     private readonly NativeMemoryOwner[] _keys;
     private readonly NativeMemoryOwner[] _values;
+    private readonly int _elementBytes;
 
     /// <summary>Allocates the cache.</summary>
     /// <param name="layers">Layers of the model.</param>
@@ -27,7 +34,8 @@ public sealed unsafe class KvStorage : IDisposable
     /// <param name="headDimension">Values per head.</param>
     /// <param name="blocks">Blocks in all.</param>
     /// <param name="blockSize">Positions per block: 64, 128 or 256.</param>
-    public KvStorage(int layers, int heads, int headDimension, int blocks, int blockSize)
+    /// <param name="format">How keys and values are kept.</param>
+    public KvStorage(int layers, int heads, int headDimension, int blocks, int blockSize, KvFormat format = KvFormat.F32)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(layers);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(heads);
@@ -38,19 +46,31 @@ public sealed unsafe class KvStorage : IDisposable
             throw new ArgumentOutOfRangeException(nameof(blockSize), blockSize, "A block holds 64, 128 or 256 positions.");
         }
 
+        (_elementBytes, IsScaled) = format switch
+        {
+            KvFormat.F32 => (KvFloat32.ElementBytes, KvFloat32.IsScaled),
+            KvFormat.BF16 => (KvBFloat16.ElementBytes, KvBFloat16.IsScaled),
+            KvFormat.F16 => (KvFloat16.ElementBytes, KvFloat16.IsScaled),
+            KvFormat.Q8 => (KvInt8.ElementBytes, KvInt8.IsScaled),
+            _ => throw new ArgumentOutOfRangeException(nameof(format), format, "Unknown format."),
+        };
+        Format = format;
         Heads = heads;
         HeadDimension = headDimension;
-        ValueStride = PackedMatrix.RoundUp(headDimension, TilePositions);
+        ValueStride = PackedMatrix.RoundUp(headDimension, ValuePadding);
         BlockCount = blocks;
         BlockSize = blockSize;
         _keys = new NativeMemoryOwner[layers];
         _values = new NativeMemoryOwner[layers];
         for (int layer = 0; layer < layers; layer++)
         {
-            _keys[layer] = new NativeMemoryOwner(blocks * KeyBlockFloats * sizeof(float));
-            _values[layer] = new NativeMemoryOwner(blocks * ValueBlockFloats * sizeof(float));
+            _keys[layer] = new NativeMemoryOwner(blocks * KeyBlockBytes);
+            _values[layer] = new NativeMemoryOwner(blocks * ValueBlockBytes);
         }
     }
+
+    /// <summary>How keys and values are kept.</summary>
+    public KvFormat Format { get; }
 
     /// <summary>Layers of the model.</summary>
     public int Layers => _keys.Length;
@@ -72,9 +92,18 @@ public sealed unsafe class KvStorage : IDisposable
 
     internal int ValueStride { get; }
 
-    private long KeyBlockFloats => (long)Heads * BlockSize * HeadDimension;
+    /// <summary>Whether keys and values are elements times a scale.</summary>
+    internal bool IsScaled { get; }
 
-    private long ValueBlockFloats => (long)Heads * BlockSize * ValueStride;
+    /// <summary>Bytes of the keys of one head in one block.</summary>
+    internal long KeyHeadBytes => HeadBytes(HeadDimension);
+
+    /// <summary>Bytes of the values of one head in one block.</summary>
+    internal long ValueHeadBytes => HeadBytes(ValueStride);
+
+    private long KeyBlockBytes => Heads * KeyHeadBytes;
+
+    private long ValueBlockBytes => Heads * ValueHeadBytes;
 
     /// <summary>Copies one block over another, in all layers.</summary>
     public void CopyBlock(int source, int destination)
@@ -83,15 +112,12 @@ public sealed unsafe class KvStorage : IDisposable
         CheckBlock(destination);
         for (int layer = 0; layer < _keys.Length; layer++)
         {
-            Copy(_keys[layer], KeyBlockFloats);
-            Copy(_values[layer], ValueBlockFloats);
+            Copy(_keys[layer], KeyBlockBytes);
+            Copy(_values[layer], ValueBlockBytes);
         }
 
-        void Copy(NativeMemoryOwner memory, long floats)
-        {
-            float* start = (float*)memory.Pointer;
-            Buffer.MemoryCopy(start + source * floats, start + destination * floats, floats * sizeof(float), floats * sizeof(float));
-        }
+        void Copy(NativeMemoryOwner memory, long bytes) =>
+            Buffer.MemoryCopy(memory.Pointer + source * bytes, memory.Pointer + destination * bytes, bytes, bytes);
     }
 
     /// <inheritdoc/>
@@ -104,12 +130,18 @@ public sealed unsafe class KvStorage : IDisposable
     }
 
     /// <summary>The 16-position key tiles of one head in one block.</summary>
-    internal float* Keys(int layer, int block, int head) =>
-        (float*)_keys[layer].Pointer + block * KeyBlockFloats + (long)head * BlockSize * HeadDimension;
+    internal byte* Keys(int layer, int block, int head) => _keys[layer].Pointer + block * KeyBlockBytes + head * KeyHeadBytes;
 
     /// <summary>The value rows of one head in one block.</summary>
-    internal float* Values(int layer, int block, int head) =>
-        (float*)_values[layer].Pointer + block * ValueBlockFloats + (long)head * BlockSize * ValueStride;
+    internal byte* Values(int layer, int block, int head) => _values[layer].Pointer + block * ValueBlockBytes + head * ValueHeadBytes;
+
+    /// <summary>The scales of the keys of one head in one block; null for a format without.</summary>
+    internal float* KeyScales(int layer, int block, int head) =>
+        IsScaled ? (float*)(Keys(layer, block, head) + (long)BlockSize * HeadDimension * _elementBytes) : null;
+
+    /// <summary>The scales of the values of one head in one block; null for a format without.</summary>
+    internal float* ValueScales(int layer, int block, int head) =>
+        IsScaled ? (float*)(Values(layer, block, head) + (long)BlockSize * ValueStride * _elementBytes) : null;
 
     internal void CheckBlock(int block)
     {
@@ -118,4 +150,6 @@ public sealed unsafe class KvStorage : IDisposable
             throw new ArgumentOutOfRangeException(nameof(block), block, $"The cache has {BlockCount} blocks.");
         }
     }
+
+    private long HeadBytes(int width) => (long)BlockSize * (width * _elementBytes + (IsScaled ? sizeof(float) : 0));
 }

@@ -81,6 +81,7 @@ internal sealed record Architecture
             DefaultTheta = 1000000,
             HonoursAttentionBias = false,
             HonoursFeedForwardBias = false,
+            HonoursSlidingWindow = true,
             Renormalisation = Renormalisation.Always,
             FeedForward = FeedForwardNames.BlockSparse,
         },
@@ -105,6 +106,8 @@ internal sealed record Architecture
     public bool AllowsLowRank { get; init; }
 
     public bool HonoursClipQkv { get; init; }
+
+    public bool HonoursSlidingWindow { get; init; }
 
     public bool HonoursAttentionBias { get; init; }
 

@@ -126,6 +126,7 @@ public static class ModelConfigReader
             NormPlacement = architecture.NormPlacement,
             QueryKeyNorm = architecture.QueryKeyNorm,
             ClipQkv = architecture.HonoursClipQkv ? (float?)config.OptionalNumber("clip_qkv", 1e-30, 1e30) : null,
+            SlidingWindow = architecture.HonoursSlidingWindow ? config.OptionalInt32("sliding_window", 1, ModelLimits.Positions) : null,
             AttentionBias = architecture.HonoursAttentionBias && config.Boolean("attention_bias", absent: false),
             FeedForwardBias = architecture.HonoursFeedForwardBias && config.Boolean("mlp_bias", absent: false),
             NormEpsilon = (float)(config.OptionalNumber("rms_norm_eps", 0, 1) ?? throw config.Error("rms_norm_eps", "a number", "nothing")),

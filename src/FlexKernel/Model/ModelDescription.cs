@@ -42,6 +42,9 @@ public sealed record ModelDescription
     /// <summary>Queries, keys and values are clamped to plus or minus this after their norm and before RoPE; null: not clamped.</summary>
     public float? ClipQkv { get; init; }
 
+    /// <summary>How many positions a row attends to, its own and those before; null: all.</summary>
+    public int? SlidingWindow { get; init; }
+
     /// <summary>True when the query, key, value and output projections have biases.</summary>
     public bool AttentionBias { get; init; }
 
@@ -96,6 +99,6 @@ public sealed record ModelDescription
     private (int V, int D, int H, int L, int Hq, int Hkv, int HeadD, int Positions) Sizes => (
         VocabularySize, HiddenSize, IntermediateSize, LayerCount, HeadCount, KeyValueHeadCount, HeadDimension, MaxPositions);
 
-    private (NormPlacement Placement, bool Norm, float? Clip, bool Attention, bool FeedForward, float Epsilon, bool Tie) Options => (
-        NormPlacement, QueryKeyNorm, ClipQkv, AttentionBias, FeedForwardBias, NormEpsilon, TieEmbeddings);
+    private (NormPlacement Placement, bool Norm, float? Clip, int? Window, bool Attention, bool FeedForward, float Epsilon, bool Tie) Options => (
+        NormPlacement, QueryKeyNorm, ClipQkv, SlidingWindow, AttentionBias, FeedForwardBias, NormEpsilon, TieEmbeddings);
 }

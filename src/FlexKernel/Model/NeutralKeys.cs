@@ -10,7 +10,6 @@ internal static class NeutralKeys
     private static readonly (string Key, string Expected, Func<JsonElement, bool> IsNeutral)[] ForAll =
     [
         ("hidden_act", "\"silu\"", v => IsText(v, "silu")),
-        ("sliding_window", "null", _ => false),
         ("layer_types", "only \"full_attention\"", v => IsListOf(v, e => IsText(e, "full_attention"))),
         ("quantization_config", "null", _ => false),
         ("compression_config", "null", _ => false),
@@ -34,6 +33,11 @@ internal static class NeutralKeys
         foreach ((string key, string expected, Func<JsonElement, bool> isNeutral) in ForAll)
         {
             Require(config, architecture, key, expected, isNeutral);
+        }
+
+        if (!architecture.HonoursSlidingWindow)
+        {
+            Require(config, architecture, "sliding_window", "null", _ => false);
         }
 
         if (!architecture.HonoursClipQkv)

@@ -39,7 +39,7 @@ public sealed class Transformer : IDisposable
 
         int blocks = ((options.CacheTokens ?? ContextLength) + options.BlockSize - 1) / options.BlockSize;
         _cache = Own(new KvCache(backend.CreateKvStorage(
-            _description.LayerCount, _description.KeyValueHeadCount, _description.HeadDimension, blocks, options.BlockSize)));
+            _description.LayerCount, _description.KeyValueHeadCount, _description.HeadDimension, blocks, options.BlockSize, options.KvFormat)));
         _prefixes = new PrefixCache(_cache);
         _rotary = Own(new RotaryTable(_description.Rope.InverseFrequencies(_description.HeadDimension), ContextLength));
         _residual = Own(backend.CreateActivations(MaxBatchTokens, _description.HiddenSize));
@@ -76,6 +76,9 @@ public sealed class Transformer : IDisposable
 
     /// <summary>Cache blocks that no running sequence holds.</summary>
     public int FreeCacheBlocks => _cache.FreeBlocks;
+
+    /// <summary>How keys and values are kept.</summary>
+    public KvFormat CacheFormat => _cache.Storage.Format;
 
     /// <summary>Positions per cache block.</summary>
     public int CacheBlockSize => _cache.Storage.BlockSize;
@@ -176,7 +179,7 @@ public sealed class Transformer : IDisposable
         Activations input = BranchInput(rows.Rows, weights.AttentionNorm);
         _backend.Project(input, rows.Rows, _queryKeyValue[layer]);
         _backend.PrepareAttention(rows, _preparations[layer], _queries, _keys, _values, _cache.Storage, layer);
-        _backend.Attend(rows, _queries, _cache.Storage, layer, _attended);
+        _backend.Attend(rows, _queries, _cache.Storage, layer, _description.SlidingWindow, _attended);
         _backend.Project(_attended, rows.Rows, _output[layer]);
         AddBranch(rows.Rows, weights.AttentionNorm);
     }
@@ -267,6 +270,9 @@ public sealed record TransformerOptions
 
     /// <summary>Positions per cache block: 64, 128 or 256.</summary>
     public int BlockSize { get; init; } = 64;
+
+    /// <summary>How keys and values are kept; F32, which rounds nothing, by default.</summary>
+    public KvFormat KvFormat { get; init; }
 
     /// <summary>The most tokens of one forward pass; longer prompts run in pieces.</summary>
     public int MaxBatchTokens { get; init; } = 256;

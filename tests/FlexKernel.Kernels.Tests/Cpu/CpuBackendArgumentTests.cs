@@ -108,14 +108,15 @@ public sealed class CpuBackendArgumentTests : IDisposable
     public void Attend_WrongSizes_Throws()
     {
         KvStorage cache = Own(new KvStorage(1, 2, Dimension, 3, 64));
-        _backend.Attend(Batch(0, [0]), Rows(2, 32), cache, 0, Rows(2, 32));
-        Refuses(() => _backend.Attend(Batch(0, [0]), Rows(1, 32), cache, 0, Rows(2, 32)));
-        Refuses(() => _backend.Attend(Batch(0, [0]), Rows(2, 32), cache, 0, Rows(1, 32)));
-        Refuses(() => _backend.Attend(Batch(0, [0]), Rows(2, 32), cache, 0, Rows(2, 16)));
-        Refuses(() => _backend.Attend(Batch(0, [0]), Rows(2, 24), cache, 0, Rows(2, 24)));
-        Refuses(() => _backend.Attend(Batch(0, [0]), Rows(2, 32), cache, 1, Rows(2, 32)));
-        Refuses(() => _backend.Attend(Batch(63, [0]), Rows(2, 32), cache, 0, Rows(2, 32)));
-        Refuses(() => _backend.Attend(Batch(0, [5]), Rows(2, 32), cache, 0, Rows(2, 32)));
+        _backend.Attend(Batch(0, [0]), Rows(2, 32), cache, 0, null, Rows(2, 32));
+        Refuses(() => _backend.Attend(Batch(0, [0]), Rows(1, 32), cache, 0, null, Rows(2, 32)));
+        Refuses(() => _backend.Attend(Batch(0, [0]), Rows(2, 32), cache, 0, null, Rows(1, 32)));
+        Refuses(() => _backend.Attend(Batch(0, [0]), Rows(2, 32), cache, 0, null, Rows(2, 16)));
+        Refuses(() => _backend.Attend(Batch(0, [0]), Rows(2, 24), cache, 0, null, Rows(2, 24)));
+        Refuses(() => _backend.Attend(Batch(0, [0]), Rows(2, 32), cache, 1, null, Rows(2, 32)));
+        Refuses(() => _backend.Attend(Batch(63, [0]), Rows(2, 32), cache, 0, null, Rows(2, 32)));
+        Refuses(() => _backend.Attend(Batch(0, [5]), Rows(2, 32), cache, 0, null, Rows(2, 32)));
+        Refuses(() => _backend.Attend(Batch(0, [0]), Rows(2, 32), cache, 0, 0, Rows(2, 32)));
     }
 
     [Fact]
@@ -211,7 +212,7 @@ public sealed class CpuBackendArgumentTests : IDisposable
         _backend.RmsNorm(Rows(1, 8), 0, Rows(1, 8), 0, y);
         _backend.Project(Rows(1, 8), 0, [new Projection(Matrix(8, 8), null, y)]);
         _backend.PrepareAttention(empty, new AttentionPreparation(null, null, 0, null, Own(new RotaryTable(new float[4], 1))), y, y, y, cache, 0);
-        _backend.Attend(empty, Rows(1, 8), cache, 0, y);
+        _backend.Attend(empty, Rows(1, 8), cache, 0, null, y);
         _backend.Route(empty, Rows(1, 1), false, new RoutingTable(1, 1));
         _backend.FeedForward(Rows(1, 8), 0, weights, null, y);
         _backend.GatherRows(Rows(1, 8), [], y);

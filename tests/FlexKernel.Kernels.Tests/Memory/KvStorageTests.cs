@@ -4,17 +4,21 @@ namespace FlexKernel.Kernels.Tests.Memory;
 
 public sealed unsafe class KvStorageTests
 {
-    [Fact]
-    public void CopyBlock_AllLayers_CopiesTheBlockAndNothingElse()
+    [Theory]
+    [InlineData(KvFormat.F32)]
+    [InlineData(KvFormat.BF16)]
+    [InlineData(KvFormat.F16)]
+    [InlineData(KvFormat.Q8)]
+    public void CopyBlock_AllLayers_CopiesTheBlockAndNothingElse(KvFormat format)
     {
-        using KvStorage cache = new(2, 3, 10, 4, 64);
-        int keys = 3 * 64 * 10, values = 3 * 64 * cache.ValueStride;
+        using KvStorage cache = new(2, 3, 10, 4, 64, format);
+        int keys = (int)(3 * cache.KeyHeadBytes), values = (int)(3 * cache.ValueHeadBytes);
         for (int layer = 0; layer < 2; layer++)
         {
             for (int block = 0; block < 4; block++)
             {
-                new Span<float>(cache.Keys(layer, block, 0), keys).Fill(10 * layer + block);
-                new Span<float>(cache.Values(layer, block, 0), values).Fill(100 + 10 * layer + block);
+                new Span<byte>(cache.Keys(layer, block, 0), keys).Fill((byte)(10 * layer + block));
+                new Span<byte>(cache.Values(layer, block, 0), values).Fill((byte)(100 + 10 * layer + block));
             }
         }
 
@@ -24,8 +28,8 @@ public sealed unsafe class KvStorageTests
         {
             foreach ((int block, int content) in ((int, int)[])[(0, 0), (1, 1), (2, 2), (3, 1)])
             {
-                Assert.Equal(-1, new ReadOnlySpan<float>(cache.Keys(layer, block, 0), keys).IndexOfAnyExcept(10f * layer + content));
-                Assert.Equal(-1, new ReadOnlySpan<float>(cache.Values(layer, block, 0), values).IndexOfAnyExcept(100f + 10 * layer + content));
+                Assert.Equal(-1, new ReadOnlySpan<byte>(cache.Keys(layer, block, 0), keys).IndexOfAnyExcept((byte)(10 * layer + content)));
+                Assert.Equal(-1, new ReadOnlySpan<byte>(cache.Values(layer, block, 0), values).IndexOfAnyExcept((byte)(100 + 10 * layer + content)));
             }
         }
     }
@@ -34,9 +38,9 @@ public sealed unsafe class KvStorageTests
     public void CopyBlock_OntoItself_ChangesNothing()
     {
         using KvStorage cache = new(1, 1, 8, 2, 64);
-        new Span<float>(cache.Keys(0, 1, 0), 64 * 8).Fill(3);
+        new Span<byte>(cache.Keys(0, 1, 0), (int)cache.KeyHeadBytes).Fill(3);
         cache.CopyBlock(1, 1);
-        Assert.Equal(-1, new ReadOnlySpan<float>(cache.Keys(0, 1, 0), 64 * 8).IndexOfAnyExcept(3f));
+        Assert.Equal(-1, new ReadOnlySpan<byte>(cache.Keys(0, 1, 0), (int)cache.KeyHeadBytes).IndexOfAnyExcept((byte)3));
     }
 
     [Theory]
@@ -62,10 +66,18 @@ public sealed unsafe class KvStorageTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new KvStorage(layers, heads, dimension, blocks, blockSize));
 
     [Fact]
-    public void ByteCount_CountsKeysAndPaddedValuesOfAllLayers()
+    public void Constructor_UnknownFormat_Throws() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new KvStorage(1, 1, 8, 1, 64, (KvFormat)9));
+
+    [Theory]
+    [InlineData(KvFormat.F32, 4 * (10 + 32))]
+    [InlineData(KvFormat.BF16, 2 * (10 + 32))]
+    [InlineData(KvFormat.F16, 2 * (10 + 32))]
+    [InlineData(KvFormat.Q8, 10 + 4 + 32 + 4)]
+    public void ByteCount_CountsKeysPaddedValuesAndScalesOfAllLayers(KvFormat format, int bytesPerPosition)
     {
-        using KvStorage cache = new(2, 3, 10, 4, 128);
-        Assert.Equal(2L * 4 * 3 * 128 * (10 + 16) * 4, cache.ByteCount);
-        Assert.Equal((2, 3, 10, 4, 128), (cache.Layers, cache.Heads, cache.HeadDimension, cache.BlockCount, cache.BlockSize));
+        using KvStorage cache = new(2, 3, 10, 4, 128, format);
+        Assert.Equal(2L * 4 * 3 * 128 * bytesPerPosition, cache.ByteCount);
+        Assert.Equal((2, 3, 10, 4, 128, format), (cache.Layers, cache.Heads, cache.HeadDimension, cache.BlockCount, cache.BlockSize, cache.Format));
     }
 }
