@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace FlexKernel.Kernels;
 
 /// <content>
@@ -17,7 +19,7 @@ internal sealed unsafe partial class Attention<TLanes>
     private int HeadsPerKey => _queries.Columns / (_cache.HeadDimension * _cache.Heads);
 
     // Head dimensions whose queries one set of factors holds.
-    private int QueryBlocks => (_cache.HeadDimension + AttentionTiles.FactorStride - 1) / AttentionTiles.FactorStride;
+    private int QueryBlocks => (_cache.HeadDimension + AttentionTiles.MostFactors - 1) / AttentionTiles.MostFactors;
 
     private void AttendPart(int worker, int workers)
     {
@@ -83,7 +85,7 @@ internal sealed unsafe partial class Attention<TLanes>
         int tileRows = TLanes.TileRows, queryFloats = rows * QueryBlocks * AttentionTiles.FactorStride;
         arena.Reset(
             Arena.Size<float>(queryFloats) + Arena.Size<float>(rows * stride) + 2 * Arena.Size<float>(rows + StripLanes)
-            + Arena.Size<float>(tileRows * Chunk) + Arena.Size<float>(tileRows * stride)
+            + Arena.Size<float>(tileRows * AttentionTiles.FactorStride) + Arena.Size<float>(tileRows * stride)
             + Arena.Size<float>(widened * _cache.HeadDimension) + Arena.Size<float>(widened * stride));
         return new Band
         {
@@ -91,7 +93,7 @@ internal sealed unsafe partial class Attention<TLanes>
             Sums = arena.Take<float>(rows * stride),
             Maxima = arena.Take<float>(rows + StripLanes),
             Totals = arena.Take<float>(rows + StripLanes),
-            Scores = arena.Take<float>(tileRows * Chunk),
+            Scores = arena.Take<float>(tileRows * AttentionTiles.FactorStride),
             ChunkSums = arena.Take<float>(tileRows * stride),
             WideKeys = arena.Take<float>(widened * _cache.HeadDimension),
             WideValues = arena.Take<float>(widened * stride),
@@ -150,12 +152,12 @@ internal sealed unsafe partial class Attention<TLanes>
         {
             height = PackedRows.StripRows(strip, band.Rows, TLanes.TileRows);
             float* factors = StripQueries(band, strip);
-            for (int d = 0; d < dimension; d += AttentionTiles.FactorStride)
+            for (int d = 0; d < dimension; d += AttentionTiles.MostFactors)
             {
                 for (int r = strip; r < strip + height; r++, factors += AttentionTiles.FactorStride)
                 {
                     float* query = _queries.RowPointer(firstRow + r / band.HeadsPerKey) + (head * band.HeadsPerKey + r % band.HeadsPerKey) * dimension;
-                    int count = Math.Min(AttentionTiles.FactorStride, dimension - d);
+                    int count = Math.Min(AttentionTiles.MostFactors, dimension - d);
                     new ReadOnlySpan<float>(query + d, count).CopyTo(new Span<float>(factors, count));
                 }
             }
@@ -263,7 +265,7 @@ internal sealed unsafe partial class Attention<TLanes>
         {
             if (from[r] < to[r])
             {
-                float* weights = band.Scores + r * Chunk;
+                float* weights = band.Scores + r * AttentionTiles.FactorStride;
                 Rescale(weights, view.KeyScales, from[r], to[r]);
                 maxima[r] = Vectors.ScaleAndMax<TLanes>(weights + from[r], to[r] - from[r], scale);
                 totals[r] = Vectors.ExpAndSum<TLanes>(weights + from[r], to[r] - from[r], maxima[r]);
@@ -279,7 +281,7 @@ internal sealed unsafe partial class Attention<TLanes>
             // What only some rows see stands before and after what all see.
             for (int r = 0; r < height; r++)
             {
-                AddValues<TFormat>(band.Scores + r * Chunk, view, 1, from[r], sharedFrom, band.ChunkSums + r * stride);
+                AddValues<TFormat>(band.Scores + r * AttentionTiles.FactorStride, view, 1, from[r], sharedFrom, band.ChunkSums + r * stride);
             }
 
             AddValues<TFormat>(band.Scores, view, height, sharedFrom, sharedTo, band.ChunkSums);
@@ -287,7 +289,7 @@ internal sealed unsafe partial class Attention<TLanes>
 
         for (int r = 0; r < height; r++)
         {
-            AddValues<TFormat>(band.Scores + r * Chunk, view, 1, shares ? sharedTo : from[r], to[r], band.ChunkSums + r * stride);
+            AddValues<TFormat>(band.Scores + r * AttentionTiles.FactorStride, view, 1, shares ? sharedTo : from[r], to[r], band.ChunkSums + r * stride);
         }
 
         Merge(band, strip, height, from, to, maxima, totals);
@@ -306,13 +308,15 @@ internal sealed unsafe partial class Attention<TLanes>
     private void Score<TFormat>(float* queries, in ChunkView view, int height, int from, int to, float* scores)
         where TFormat : struct, IKvFormat
     {
+        float* zeros = stackalloc float[4 * StripLanes];
+        new Span<float>(zeros, 4 * StripLanes).Clear();
         int dimension = _cache.HeadDimension, width = TFormat.ElementBytes, tile = dimension * KvStorage.TilePositions * width;
         int vectors = AttentionTiles.VectorsAtOnce<TLanes>(height, Group), positions = vectors * TLanes.Count;
         for (int i = from / positions * positions; i < to; i += positions)
         {
             int inGroup = i % Group;
             byte* first = (byte*)view.Keys[i / Group] + inGroup / KvStorage.TilePositions * tile + inGroup % KvStorage.TilePositions * width;
-            for (int d = 0; d < dimension; d += AttentionTiles.FactorStride)
+            for (int d = 0; d < dimension; d += AttentionTiles.MostFactors)
             {
                 CacheVectors keys = new()
                 {
@@ -322,15 +326,18 @@ internal sealed unsafe partial class Attention<TLanes>
                     Step = KvStorage.TilePositions * width,
                     Ahead = view.KeysAhead[i / Group],
                 };
-                int count = Math.Min(AttentionTiles.FactorStride, dimension - d);
-                AttentionTiles.Sum<TLanes, TFormat>(height, vectors, queries + d * height, keys, count, scores + i, Chunk, add: d > 0);
+                int count = Math.Min(AttentionTiles.MostFactors, dimension - d);
+                float* factors = queries + d / AttentionTiles.MostFactors * height * AttentionTiles.FactorStride;
+                (nint start, int stride) = d == 0 ? ((nint)zeros, 0) : ((nint)(scores + i), AttentionTiles.FactorStride);
+                AttentionTiles.Sum<TLanes, TFormat>(
+                    height, vectors, factors, keys, count, (float*)start, stride, scores + i, AttentionTiles.FactorStride);
             }
         }
 
         nint Lanes(int positions) => positions / KvStorage.TilePositions * tile + positions % KvStorage.TilePositions * width;
     }
 
-    // Adds weights [rows, Chunk] times the values [from, to) of a chunk to sums [rows, ValueStride].
+    // Adds weights [rows, FactorStride] times the values [from, to) of a chunk to sums [rows, ValueStride].
     private void AddValues<TFormat>(float* weights, in ChunkView view, int rows, int from, int to, float* sums)
         where TFormat : struct, IKvFormat
     {
@@ -350,7 +357,7 @@ internal sealed unsafe partial class Attention<TLanes>
                     Step = stride * width,
                     Ahead = view.ValuesAhead[i / Group],
                 };
-                AttentionTiles.Sum<TLanes, TFormat>(rows, vectors, weights + i, values, end - i, sums + d, stride, add: true);
+                AttentionTiles.Sum<TLanes, TFormat>(rows, vectors, weights + i, values, end - i, sums + d, stride, sums + d, stride);
             }
         }
     }
@@ -362,7 +369,7 @@ internal sealed unsafe partial class Attention<TLanes>
         float* bandMaxima = band.Maxima + strip, bandTotals = band.Totals + strip;
         for (int lane = 0; lane < StripLanes; lane += TLanes.Count)
         {
-            TLanes old = TLanes.Load(bandMaxima + lane), fresh = TLanes.Load(chunkMaxima + lane), max = TLanes.Max(old, fresh);
+            TLanes old = TLanes.Load(bandMaxima + lane), fresh = TLanes.Load(chunkMaxima + lane), max = TLanes.MaxNumber(old, fresh);
             TLanes.Store(max, maxima + lane);
             TLanes.Store(Vectors.Exp(old - max), oldScales + lane);
             TLanes.Store(Vectors.Exp(fresh - max), newScales + lane);
@@ -402,7 +409,7 @@ internal sealed unsafe partial class Attention<TLanes>
     }
 
     // One address or distance for each group of a chunk.
-    [System.Runtime.CompilerServices.InlineArray(GroupsPerChunk)]
+    [InlineArray(GroupsPerChunk)]
     private struct GroupAddresses
     {
         private nint _first;

@@ -8,15 +8,18 @@ namespace FlexKernel.Kernels;
 /// k is the head dimension and a lane is a position; for outputs the rows are softmax weights, k is a position and a lane is a dimension.
 /// </summary>
 /// <remarks>
-/// Every output is one lane that takes one fused multiply-add per k, in the order of k, from zero or from what stands in y. The factors of
+/// Every output is one lane that takes one fused multiply-add per k, in the order of k. The factors of
 /// successive rows lie <see cref="FactorStride"/> apart. One method per height, since only named locals stay in registers.
 /// </remarks>
 internal static unsafe class AttentionTiles
 {
     /// <summary>Floats from the factors of one row to those of the next: a constant, so that all rows share one address register.</summary>
-    public const int FactorStride = KvStorage.ChunkPositions;
+    public const int FactorStride = MostFactors;
 
-    /// <summary>Whether one row of so many lanes is summed four vectors at a time: two alone would wait for each other.</summary>
+    /// <summary>The most k of one tile.</summary>
+    public const int MostFactors = KvStorage.ChunkPositions;
+
+    /// <summary>How many vectors of so many lanes one call sums: four for one row, since two alone would wait for each other.</summary>
     public static int VectorsAtOnce<TLanes>(int rows, int lanes)
         where TLanes : struct, ILanes<TLanes> => rows == 1 && lanes >= 4 * TLanes.Count ? 4 : 2;
 
@@ -26,35 +29,36 @@ internal static unsafe class AttentionTiles
     /// <param name="factors">[rows][count], rows <see cref="FactorStride"/> floats apart.</param>
     /// <param name="cache">The first vector of k = 0, and how the others lie.</param>
     /// <param name="count">Number of k.</param>
-    /// <param name="y">[rows][vectors · lanes].</param>
+    /// <param name="start">What the sums start from: y itself, or zeros.</param>
+    /// <param name="startStride">Floats from row to row of it; 0 for one row that serves all.</param>
+    /// <param name="y">Receives [rows][vectors · lanes].</param>
     /// <param name="stride">Floats from row to row of y.</param>
-    /// <param name="add">Whether the sums go on from what stands in y.</param>
-    public static void Sum<TLanes, TFormat>(int rows, int vectors, float* factors, CacheVectors cache, int count, float* y, int stride, bool add)
+    public static void Sum<TLanes, TFormat>(int rows, int vectors, float* factors, CacheVectors cache, int count, float* start, int startStride, float* y, int stride)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
         switch (rows)
         {
             case 12:
-                Tile12<TLanes, TFormat>(factors, cache, count, y, stride, add);
+                Tile12<TLanes, TFormat>(factors, cache, count, start, startStride, y, stride);
                 break;
             case 6:
-                Tile6<TLanes, TFormat>(factors, cache, count, y, stride, add);
+                Tile6<TLanes, TFormat>(factors, cache, count, start, startStride, y, stride);
                 break;
             case 4:
-                Tile4<TLanes, TFormat>(factors, cache, count, y, stride, add);
+                Tile4<TLanes, TFormat>(factors, cache, count, start, startStride, y, stride);
                 break;
             case 2:
-                Tile2<TLanes, TFormat>(factors, cache, count, y, stride, add);
+                Tile2<TLanes, TFormat>(factors, cache, count, start, startStride, y, stride);
                 break;
             default:
                 if (vectors == 4)
                 {
-                    Row4<TLanes, TFormat>(factors, cache, count, y, add);
+                    Row4<TLanes, TFormat>(factors, cache, count, start, y);
                 }
                 else
                 {
-                    Row2<TLanes, TFormat>(factors, cache, count, y, add);
+                    Row2<TLanes, TFormat>(factors, cache, count, start, y);
                 }
 
                 break;
@@ -62,24 +66,24 @@ internal static unsafe class AttentionTiles
     }
 
     /// <summary>12 rows, 2 vectors.</summary>
-    private static void Tile12<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* y, int stride, bool add)
+    private static void Tile12<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* start, int startStride, float* y, int stride)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
         byte* w = cache.First, v = w + cache.Second;
         nint step = cache.Step, ahead = cache.Ahead;
-        TLanes c0 = Begin<TLanes>(y, add), d0 = Begin<TLanes>(y + TLanes.Count, add),
-            c1 = Begin<TLanes>(y + stride, add), d1 = Begin<TLanes>(y + stride + TLanes.Count, add),
-            c2 = Begin<TLanes>(y + 2 * stride, add), d2 = Begin<TLanes>(y + 2 * stride + TLanes.Count, add),
-            c3 = Begin<TLanes>(y + 3 * stride, add), d3 = Begin<TLanes>(y + 3 * stride + TLanes.Count, add),
-            c4 = Begin<TLanes>(y + 4 * stride, add), d4 = Begin<TLanes>(y + 4 * stride + TLanes.Count, add),
-            c5 = Begin<TLanes>(y + 5 * stride, add), d5 = Begin<TLanes>(y + 5 * stride + TLanes.Count, add),
-            c6 = Begin<TLanes>(y + 6 * stride, add), d6 = Begin<TLanes>(y + 6 * stride + TLanes.Count, add),
-            c7 = Begin<TLanes>(y + 7 * stride, add), d7 = Begin<TLanes>(y + 7 * stride + TLanes.Count, add),
-            c8 = Begin<TLanes>(y + 8 * stride, add), d8 = Begin<TLanes>(y + 8 * stride + TLanes.Count, add),
-            c9 = Begin<TLanes>(y + 9 * stride, add), d9 = Begin<TLanes>(y + 9 * stride + TLanes.Count, add),
-            c10 = Begin<TLanes>(y + 10 * stride, add), d10 = Begin<TLanes>(y + 10 * stride + TLanes.Count, add),
-            c11 = Begin<TLanes>(y + 11 * stride, add), d11 = Begin<TLanes>(y + 11 * stride + TLanes.Count, add);
+        TLanes c0 = TLanes.Load(start), d0 = TLanes.Load(start + TLanes.Count),
+            c1 = TLanes.Load(start + startStride), d1 = TLanes.Load(start + startStride + TLanes.Count),
+            c2 = TLanes.Load(start + 2 * startStride), d2 = TLanes.Load(start + 2 * startStride + TLanes.Count),
+            c3 = TLanes.Load(start + 3 * startStride), d3 = TLanes.Load(start + 3 * startStride + TLanes.Count),
+            c4 = TLanes.Load(start + 4 * startStride), d4 = TLanes.Load(start + 4 * startStride + TLanes.Count),
+            c5 = TLanes.Load(start + 5 * startStride), d5 = TLanes.Load(start + 5 * startStride + TLanes.Count),
+            c6 = TLanes.Load(start + 6 * startStride), d6 = TLanes.Load(start + 6 * startStride + TLanes.Count),
+            c7 = TLanes.Load(start + 7 * startStride), d7 = TLanes.Load(start + 7 * startStride + TLanes.Count),
+            c8 = TLanes.Load(start + 8 * startStride), d8 = TLanes.Load(start + 8 * startStride + TLanes.Count),
+            c9 = TLanes.Load(start + 9 * startStride), d9 = TLanes.Load(start + 9 * startStride + TLanes.Count),
+            c10 = TLanes.Load(start + 10 * startStride), d10 = TLanes.Load(start + 10 * startStride + TLanes.Count),
+            c11 = TLanes.Load(start + 11 * startStride), d11 = TLanes.Load(start + 11 * startStride + TLanes.Count);
         for (; count > 0; count--, a++, w += step, v += step)
         {
             Prefetch(w + ahead);
@@ -138,18 +142,18 @@ internal static unsafe class AttentionTiles
     }
 
     /// <summary>6 rows, 2 vectors.</summary>
-    private static void Tile6<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* y, int stride, bool add)
+    private static void Tile6<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* start, int startStride, float* y, int stride)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
         byte* w = cache.First, v = w + cache.Second;
         nint step = cache.Step, ahead = cache.Ahead;
-        TLanes c0 = Begin<TLanes>(y, add), d0 = Begin<TLanes>(y + TLanes.Count, add),
-            c1 = Begin<TLanes>(y + stride, add), d1 = Begin<TLanes>(y + stride + TLanes.Count, add),
-            c2 = Begin<TLanes>(y + 2 * stride, add), d2 = Begin<TLanes>(y + 2 * stride + TLanes.Count, add),
-            c3 = Begin<TLanes>(y + 3 * stride, add), d3 = Begin<TLanes>(y + 3 * stride + TLanes.Count, add),
-            c4 = Begin<TLanes>(y + 4 * stride, add), d4 = Begin<TLanes>(y + 4 * stride + TLanes.Count, add),
-            c5 = Begin<TLanes>(y + 5 * stride, add), d5 = Begin<TLanes>(y + 5 * stride + TLanes.Count, add);
+        TLanes c0 = TLanes.Load(start), d0 = TLanes.Load(start + TLanes.Count),
+            c1 = TLanes.Load(start + startStride), d1 = TLanes.Load(start + startStride + TLanes.Count),
+            c2 = TLanes.Load(start + 2 * startStride), d2 = TLanes.Load(start + 2 * startStride + TLanes.Count),
+            c3 = TLanes.Load(start + 3 * startStride), d3 = TLanes.Load(start + 3 * startStride + TLanes.Count),
+            c4 = TLanes.Load(start + 4 * startStride), d4 = TLanes.Load(start + 4 * startStride + TLanes.Count),
+            c5 = TLanes.Load(start + 5 * startStride), d5 = TLanes.Load(start + 5 * startStride + TLanes.Count);
         for (; count > 0; count--, a++, w += step, v += step)
         {
             Prefetch(w + ahead);
@@ -184,16 +188,16 @@ internal static unsafe class AttentionTiles
     }
 
     /// <summary>4 rows, 2 vectors.</summary>
-    private static void Tile4<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* y, int stride, bool add)
+    private static void Tile4<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* start, int startStride, float* y, int stride)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
         byte* w = cache.First, v = w + cache.Second;
         nint step = cache.Step, ahead = cache.Ahead;
-        TLanes c0 = Begin<TLanes>(y, add), d0 = Begin<TLanes>(y + TLanes.Count, add),
-            c1 = Begin<TLanes>(y + stride, add), d1 = Begin<TLanes>(y + stride + TLanes.Count, add),
-            c2 = Begin<TLanes>(y + 2 * stride, add), d2 = Begin<TLanes>(y + 2 * stride + TLanes.Count, add),
-            c3 = Begin<TLanes>(y + 3 * stride, add), d3 = Begin<TLanes>(y + 3 * stride + TLanes.Count, add);
+        TLanes c0 = TLanes.Load(start), d0 = TLanes.Load(start + TLanes.Count),
+            c1 = TLanes.Load(start + startStride), d1 = TLanes.Load(start + startStride + TLanes.Count),
+            c2 = TLanes.Load(start + 2 * startStride), d2 = TLanes.Load(start + 2 * startStride + TLanes.Count),
+            c3 = TLanes.Load(start + 3 * startStride), d3 = TLanes.Load(start + 3 * startStride + TLanes.Count);
         for (; count > 0; count--, a++, w += step, v += step)
         {
             Prefetch(w + ahead);
@@ -220,14 +224,14 @@ internal static unsafe class AttentionTiles
     }
 
     /// <summary>2 rows, 2 vectors.</summary>
-    private static void Tile2<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* y, int stride, bool add)
+    private static void Tile2<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* start, int startStride, float* y, int stride)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
         byte* w = cache.First, v = w + cache.Second;
         nint step = cache.Step, ahead = cache.Ahead;
-        TLanes c0 = Begin<TLanes>(y, add), d0 = Begin<TLanes>(y + TLanes.Count, add),
-            c1 = Begin<TLanes>(y + stride, add), d1 = Begin<TLanes>(y + stride + TLanes.Count, add);
+        TLanes c0 = TLanes.Load(start), d0 = TLanes.Load(start + TLanes.Count),
+            c1 = TLanes.Load(start + startStride), d1 = TLanes.Load(start + startStride + TLanes.Count);
         for (; count > 0; count--, a++, w += step, v += step)
         {
             Prefetch(w + ahead);
@@ -246,14 +250,14 @@ internal static unsafe class AttentionTiles
     }
 
     /// <summary>1 row, 4 vectors.</summary>
-    private static void Row4<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* y, bool add)
+    private static void Row4<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* start, float* y)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
         byte* w0 = cache.First, w1 = w0 + cache.Second, w2 = w0 + cache.Third, w3 = w2 + cache.Second;
         nint step = cache.Step, ahead = cache.Ahead;
-        TLanes c0 = Begin<TLanes>(y, add), c1 = Begin<TLanes>(y + TLanes.Count, add);
-        TLanes c2 = Begin<TLanes>(y + 2 * TLanes.Count, add), c3 = Begin<TLanes>(y + 3 * TLanes.Count, add);
+        TLanes c0 = TLanes.Load(start), c1 = TLanes.Load(start + TLanes.Count);
+        TLanes c2 = TLanes.Load(start + 2 * TLanes.Count), c3 = TLanes.Load(start + 3 * TLanes.Count);
         for (; count > 0; count--, a++, w0 += step, w1 += step, w2 += step, w3 += step)
         {
             Prefetch(w0 + ahead);
@@ -272,13 +276,13 @@ internal static unsafe class AttentionTiles
     }
 
     /// <summary>1 row, 2 vectors.</summary>
-    private static void Row2<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* y, bool add)
+    private static void Row2<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* start, float* y)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
         byte* w = cache.First, v = w + cache.Second;
         nint step = cache.Step, ahead = cache.Ahead;
-        TLanes c = Begin<TLanes>(y, add), d = Begin<TLanes>(y + TLanes.Count, add);
+        TLanes c = TLanes.Load(start), d = TLanes.Load(start + TLanes.Count);
         for (; count > 0; count--, a++, w += step, v += step)
         {
             Prefetch(w + ahead);
@@ -292,10 +296,6 @@ internal static unsafe class AttentionTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TLanes Begin<TLanes>(float* y, bool add)
-        where TLanes : struct, ILanes<TLanes> => add ? TLanes.Load(y) : TLanes.Zero;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store<TLanes>(TLanes first, TLanes second, float* y)
         where TLanes : struct, ILanes<TLanes>
     {
@@ -303,13 +303,13 @@ internal static unsafe class AttentionTiles
         TLanes.Store(second, y + TLanes.Count);
     }
 
-    // Into the second-level cache: the first holds what is in use.
+    // Blocks of other heads stand between those of one head: no hardware prefetcher finds the next.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(byte* line)
     {
         if (Sse.IsSupported)
         {
-            Sse.Prefetch1(line);
+            Sse.Prefetch0(line);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace FlexKernel.Kernels;
 
@@ -20,7 +21,8 @@ internal static unsafe class Vectors
     public static TLanes Exp<TLanes>(TLanes x)
         where TLanes : struct, ILanes<TLanes>
     {
-        x = TLanes.Min(TLanes.Max(x, TLanes.Broadcast(-87.3f)), TLanes.Broadcast(88.7f));
+        // In this order NaN passes.
+        x = TLanes.MinNumber(TLanes.Broadcast(88.7f), TLanes.MaxNumber(TLanes.Broadcast(-87.3f), x));
 
         // Adding 1.5 * 2^23 rounds to an integer n and leaves n in the low bits of the sum.
         TLanes shifter = TLanes.Broadcast(12582912f);
@@ -125,7 +127,7 @@ internal static unsafe class Vectors
         return max;
     }
 
-    /// <summary>Multiplies values by a factor and returns the largest of them; at least one.</summary>
+    /// <summary>Multiplies values by a factor and returns the largest of them; at least one, and none NaN, or any of them.</summary>
     public static float ScaleAndMax<TLanes>(float* x, int count, float factor)
         where TLanes : struct, ILanes<TLanes>
     {
@@ -136,15 +138,15 @@ internal static unsafe class Vectors
             TLanes a = TLanes.Load(x + i) * scale, b = TLanes.Load(x + i + TLanes.Count) * scale;
             TLanes.Store(a, x + i);
             TLanes.Store(b, x + i + TLanes.Count);
-            largest = TLanes.Max(largest, a);
-            other = TLanes.Max(other, b);
+            largest = TLanes.MaxNumber(largest, a);
+            other = TLanes.MaxNumber(other, b);
         }
 
-        float max = Largest(TLanes.Max(largest, other));
+        float max = Largest(TLanes.MaxNumber(largest, other));
         for (; i < count; i++)
         {
             x[i] *= factor;
-            max = MathF.Max(max, x[i]);
+            max = float.MaxNative(max, x[i]);
         }
 
         return max;
@@ -191,30 +193,23 @@ internal static unsafe class Vectors
         where TLanes : struct, ILanes<TLanes>
     {
         float* lanes = stackalloc float[VirtualLanes];
-        TLanes.Store(x, lanes);
-        for (int half = TLanes.Count / 2; half > 0; half /= 2)
+        for (int lane = 0; lane < VirtualLanes; lane += TLanes.Count)
         {
-            for (int i = 0; i < half; i++)
-            {
-                lanes[i] = MathF.Max(lanes[i], lanes[i + half]);
-            }
+            TLanes.Store(x, lanes + lane);
         }
 
-        return lanes[0];
+        Vector128<float> four = Vector128.Max(
+            Vector128.Max(Vector128.Load(lanes), Vector128.Load(lanes + 8)), Vector128.Max(Vector128.Load(lanes + 4), Vector128.Load(lanes + 12)));
+        four = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 2, 3)));
+        return Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(1, 1, 1, 1))).ToScalar();
     }
 
     /// <summary>The fixed tree: lane i takes lane i + 8, then i + 4, i + 2, i + 1.</summary>
     private static float Tree(float* lanes)
     {
-        for (int half = VirtualLanes / 2; half > 0; half /= 2)
-        {
-            for (int i = 0; i < half; i++)
-            {
-                lanes[i] += lanes[i + half];
-            }
-        }
-
-        return lanes[0];
+        Vector128<float> four = (Vector128.Load(lanes) + Vector128.Load(lanes + 8)) + (Vector128.Load(lanes + 4) + Vector128.Load(lanes + 12));
+        four += Vector128.Shuffle(four, Vector128.Create(2, 3, 2, 3));
+        return (four + Vector128.Shuffle(four, Vector128.Create(1, 1, 1, 1))).ToScalar();
     }
 
     private static void CopyTail(float* x, int count, float* destination)

@@ -52,6 +52,14 @@ public readonly unsafe struct Lanes128 : ILanes<Lanes128>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 MaxNumber(Lanes128 left, Lanes128 right) => new(Vector128.MaxNative(left._value, right._value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 MinNumber(Lanes128 left, Lanes128 right) => new(Vector128.MinNative(left._value, right._value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 ScaleByPower(Lanes128 value, Lanes128 power) =>
         new((value._value.AsInt32() + (power._value.AsInt32() << 23)).AsSingle());
 

@@ -52,6 +52,14 @@ public readonly unsafe struct Lanes256 : ILanes<Lanes256>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 MaxNumber(Lanes256 left, Lanes256 right) => new(Vector256.MaxNative(left._value, right._value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 MinNumber(Lanes256 left, Lanes256 right) => new(Vector256.MinNative(left._value, right._value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 ScaleByPower(Lanes256 value, Lanes256 power) =>
         new((value._value.AsInt32() + (power._value.AsInt32() << 23)).AsSingle());
 

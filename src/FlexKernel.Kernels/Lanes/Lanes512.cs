@@ -52,6 +52,14 @@ public readonly unsafe struct Lanes512 : ILanes<Lanes512>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 MaxNumber(Lanes512 left, Lanes512 right) => new(Vector512.MaxNative(left._value, right._value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 MinNumber(Lanes512 left, Lanes512 right) => new(Vector512.MinNative(left._value, right._value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 ScaleByPower(Lanes512 value, Lanes512 power) =>
         new((value._value.AsInt32() + (power._value.AsInt32() << 23)).AsSingle());
 

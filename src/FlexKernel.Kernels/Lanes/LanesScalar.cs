@@ -51,6 +51,14 @@ public readonly unsafe struct LanesScalar : ILanes<LanesScalar>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static LanesScalar MaxNumber(LanesScalar left, LanesScalar right) => new(float.MaxNative(left._value, right._value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static LanesScalar MinNumber(LanesScalar left, LanesScalar right) => new(float.MinNative(left._value, right._value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static LanesScalar ScaleByPower(LanesScalar value, LanesScalar power) =>
         new(BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(value._value) + (BitConverter.SingleToInt32Bits(power._value) << 23)));
 

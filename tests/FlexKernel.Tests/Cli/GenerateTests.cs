@@ -184,6 +184,20 @@ public sealed class GenerateTests
         Assert.NotEqual(whole.Json[0].GetProperty("logprob").GetSingle(), cut.Json[0].GetProperty("logprob").GetSingle());
     }
 
+    [Theory]
+    [InlineData("bf16")]
+    [InlineData("f16")]
+    [InlineData("q8")]
+    public async Task Kv_RoundsKeysAndValues(string format)
+    {
+        CliRun exact = await Run("--prompt", "Den danske", "--greedy", "--max-tokens", "1", "--logprobs", "1", "--json");
+        CliRun rounded = await Run("--prompt", "Den danske", "--greedy", "--max-tokens", "1", "--logprobs", "1", "--kv", format, "--json");
+
+        float expected = exact.Json[0].GetProperty("logprob").GetSingle(), found = rounded.Json[0].GetProperty("logprob").GetSingle();
+        Assert.NotEqual(expected, found);
+        Assert.InRange(found, expected - 0.1f, expected + 0.1f);
+    }
+
     [Fact]
     public async Task Densify_BelowBreakEven_ChangesNothing()
     {

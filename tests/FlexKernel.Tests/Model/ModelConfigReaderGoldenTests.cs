@@ -152,6 +152,13 @@ public sealed class ModelConfigReaderGoldenTests
     public void Read_OverriddenClip_IsObeyedForOlmoe() =>
         Assert.Equal(0.8f, ModelFixtures.Read("olmoe", overrides: """{"clip_qkv": 0.8}""").ClipQkv);
 
+    [Fact]
+    public void Read_SlidingWindow_IsKept()
+    {
+        Assert.Null(ModelFixtures.Read("mixtral").SlidingWindow);
+        Assert.Equal(4096, ModelFixtures.Read("mixtral", overrides: """{"sliding_window": 4096}""").SlidingWindow);
+    }
+
     [Theory]
     [InlineData("config.json", """{"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}""", RopeScaling.None, 1)]
     [InlineData("config.old_keys.json", """{"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}""", RopeScaling.None, 1)]

@@ -33,6 +33,26 @@ public sealed class SameBitsTests
         }
     }
 
+    public static TheoryData<KvFormat, int?, KernelPath> CacheConfigurations
+    {
+        get
+        {
+            TheoryData<KvFormat, int?, KernelPath> data = [];
+            foreach (KernelPath path in KernelPaths.All)
+            {
+                foreach (KvFormat format in Enum.GetValues<KvFormat>())
+                {
+                    data.Add(format, null, path);
+                }
+
+                data.Add(KvFormat.F32, 50, path);
+                data.Add(KvFormat.Q8, 50, path);
+            }
+
+            return data;
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Configurations))]
     public void Logits_EveryBatchAndChunk_HaveTheCommittedHash(WeightFormat format, KernelPath path, int threads)
@@ -57,6 +77,35 @@ public sealed class SameBitsTests
             {
                 string hash = Hash(transformer, batch, batchSize, chunk);
                 Assert.True(expected == hash, $"batch {batchSize}, chunk {chunk}: {hash}");
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(CacheConfigurations))]
+    public void Logits_EveryCacheFormatAndWindow_HaveTheCommittedHash(KvFormat format, int? window, KernelPath path)
+    {
+        Assert.SkipUnless(KernelPaths.IsSupported(path), $"this processor lacks the {path} path ({KernelPaths.Describe()})");
+        string expected = (format, window) switch
+        {
+            (KvFormat.F32, null) => "b6d41ff9a50e9bb8b9f1f5a98d85489f95a45c51370d323c50722bada4de31da",
+            (KvFormat.BF16, null) => "BF",
+            (KvFormat.F16, null) => "HF",
+            (KvFormat.Q8, null) => "Q8",
+            (KvFormat.F32, _) => "F32W",
+            _ => "Q8W",
+        };
+        using ModelWeights weights = RandomWeights.Create(ToyModel.Description with { SlidingWindow = window }, WeightFormat.F32, seed: 7);
+        foreach (int threads in (int[])[1, 3])
+        {
+            using Backend backend = CpuBackend.Create(path, threads);
+            using Transformer transformer = new(
+                weights, backend, new TransformerOptions { CacheTokens = 4096, MaxBatchTokens = 1024, KvFormat = format });
+            using ForwardBatch batch = transformer.CreateBatch();
+            foreach ((int batchSize, int chunk) in ((int, int)[])[(1, 1), (7, 5), (2, 64), (16, AllAtOnce)])
+            {
+                string hash = Hash(transformer, batch, batchSize, chunk);
+                Assert.True(expected == hash, $"{threads} threads, batch {batchSize}, chunk {chunk}: {hash}");
             }
         }
     }

@@ -42,6 +42,7 @@ internal sealed class InspectReport(Terminal terminal, InspectedModel model)
         ModelDescription d = _description;
         string heads = d.HeadCount == d.KeyValueHeadCount ? "" : $", {d.KeyValueHeadCount} key/value heads";
         string clip = d.ClipQkv is { } limit ? Invariant($", clipped at ±{limit}") : "";
+        string window = d.SlidingWindow is { } positions ? Invariant($", over the last {positions} positions") : "";
         string qk = d.QueryKeyNorm ? ", queries and keys normed" : "";
         string norms = d.NormPlacement == NormPlacement.AfterBlock ? "after each block" : "before each block";
         string biases = (d.AttentionBias, d.FeedForwardBias) switch
@@ -53,7 +54,7 @@ internal sealed class InspectReport(Terminal terminal, InspectedModel model)
         };
         WriteFact("size", $"{d.LayerCount} layers, hidden {d.HiddenSize}, feed-forward {d.IntermediateSize}");
         WriteFact("vocabulary", Amounts.Count(d.VocabularySize));
-        WriteFact("attention", Invariant($"{d.HeadCount} heads of {d.HeadDimension}{heads}{qk}{clip}"));
+        WriteFact("attention", Invariant($"{d.HeadCount} heads of {d.HeadDimension}{heads}{qk}{clip}{window}"));
         WriteFact("norm", Invariant($"RMS {norms}, epsilon {d.NormEpsilon:g}"));
         WriteFact("positions", Invariant($"{Amounts.Count(d.MaxPositions)}, RoPE theta {d.Rope.Theta}{Scaling(d.Rope)}"));
         WriteFact("head", d.TieEmbeddings ? "the embedding (tied)" : "its own");

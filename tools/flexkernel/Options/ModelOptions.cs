@@ -18,6 +18,9 @@ internal sealed class ModelOptions
     private readonly Option<int?> _context = OptionFactory.Value(
         "--context", "Longest text in tokens, prompt included; the model's own limit by default", "N", Parsers.Integer(2));
 
+    private readonly Option<KvFormat?> _kv = OptionFactory.Value(
+        "--kv", "Keep keys and values as f32, bf16, f16 or q8; f32, which rounds nothing, by default", "FORMAT", Parsers.KvFormat);
+
     private readonly CacheOptions _cache;
     private readonly EngineOptions _engine;
 
@@ -29,6 +32,7 @@ internal sealed class ModelOptions
         command.Add(_weights);
         command.Add(_maxRank);
         command.Add(_densify);
+        command.Add(_kv);
         _cache = new CacheOptions(command);
         _engine = new EngineOptions(command);
     }
@@ -52,6 +56,6 @@ internal sealed class ModelOptions
             MaxRank = parse.GetValue(_maxRank),
             Densification = parse.GetValue(_densify) ? Densification.AboveBreakEven : Densification.Never,
         },
-        Transformer = new TransformerOptions { ContextLength = parse.GetValue(_context) },
+        Transformer = new TransformerOptions { ContextLength = parse.GetValue(_context), KvFormat = parse.GetValue(_kv) ?? KvFormat.F32 },
     };
 }

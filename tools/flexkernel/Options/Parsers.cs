@@ -72,6 +72,16 @@ internal static class Parsers
         _ => throw new FormatException("f32, bf16, q8, q4 or q4c"),
     };
 
+    /// <summary>A format to keep keys and values in.</summary>
+    public static KvFormat KvFormat(string text) => text.ToLowerInvariant() switch
+    {
+        "f32" => Kernels.KvFormat.F32,
+        "bf16" => Kernels.KvFormat.BF16,
+        "f16" => Kernels.KvFormat.F16,
+        "q8" => Kernels.KvFormat.Q8,
+        _ => throw new FormatException("f32, bf16, f16 or q8"),
+    };
+
     /// <summary>An element type to store weights in.</summary>
     public static TensorType StoredType(string text) => text.ToLowerInvariant() switch
     {
