@@ -89,11 +89,11 @@ public sealed class SameBitsTests
         string expected = (format, window) switch
         {
             (KvFormat.F32, null) => "b6d41ff9a50e9bb8b9f1f5a98d85489f95a45c51370d323c50722bada4de31da",
-            (KvFormat.BF16, null) => "BF",
-            (KvFormat.F16, null) => "HF",
-            (KvFormat.Q8, null) => "Q8",
-            (KvFormat.F32, _) => "F32W",
-            _ => "Q8W",
+            (KvFormat.BF16, null) => "056b342f8ffe5abf3867015c8569068b27a42cc700703539bb8eac625284a2e3",
+            (KvFormat.F16, null) => "b1a111c39e1bbabe41963ca92281377aba86b3579e2b45070277678157f08b11",
+            (KvFormat.Q8, null) => "cd421edc3867dcfd28b3a9afcff136640a3a29d55829bf5f0c654b546c2d991b",
+            (KvFormat.F32, _) => "7a6f755712674fbe37ccf5825480a306c09dedb02c5c2583b091f3abe7b3fe7a",
+            _ => "818a699e6fd0c8bbbd57c586bc9514f972da323fd881e34160dab024f9b7dea0",
         };
         using ModelWeights weights = RandomWeights.Create(ToyModel.Description with { SlidingWindow = window }, WeightFormat.F32, seed: 7);
         foreach (int threads in (int[])[1, 3])
