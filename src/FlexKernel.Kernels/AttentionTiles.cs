@@ -24,7 +24,7 @@ internal static unsafe class AttentionTiles
         where TLanes : struct, ILanes<TLanes> => rows == 1 && lanes >= 4 * TLanes.Count ? 4 : 2;
 
     /// <summary>Sums one tile.</summary>
-    /// <param name="rows">12 (where that is the largest tile), 6, 4, 2 or 1.</param>
+    /// <param name="rows">12 or 8 (where they fit), 6, 4, 2 or 1.</param>
     /// <param name="vectors">2, or 4 for one row.</param>
     /// <param name="factors">[rows][count], rows <see cref="FactorStride"/> floats apart.</param>
     /// <param name="cache">The first vector of k = 0, and how the others lie.</param>
@@ -41,6 +41,9 @@ internal static unsafe class AttentionTiles
         {
             case 12:
                 Tile12<TLanes, TFormat>(factors, cache, count, start, startStride, y, stride);
+                break;
+            case 8:
+                Tile8<TLanes, TFormat>(factors, cache, count, start, startStride, y, stride);
                 break;
             case 6:
                 Tile6<TLanes, TFormat>(factors, cache, count, start, startStride, y, stride);
@@ -139,6 +142,62 @@ internal static unsafe class AttentionTiles
         Store(c9, d9, y + 9 * stride);
         Store(c10, d10, y + 10 * stride);
         Store(c11, d11, y + 11 * stride);
+    }
+
+    /// <summary>8 rows, 2 vectors.</summary>
+    private static void Tile8<TLanes, TFormat>(float* a, CacheVectors cache, int count, float* start, int startStride, float* y, int stride)
+        where TLanes : struct, ILanes<TLanes>
+        where TFormat : struct, IKvFormat
+    {
+        byte* w = cache.First, v = w + cache.Second;
+        nint step = cache.Step, ahead = cache.Ahead;
+        TLanes c0 = TLanes.Load(start), d0 = TLanes.Load(start + TLanes.Count),
+            c1 = TLanes.Load(start + startStride), d1 = TLanes.Load(start + startStride + TLanes.Count),
+            c2 = TLanes.Load(start + 2 * startStride), d2 = TLanes.Load(start + 2 * startStride + TLanes.Count),
+            c3 = TLanes.Load(start + 3 * startStride), d3 = TLanes.Load(start + 3 * startStride + TLanes.Count),
+            c4 = TLanes.Load(start + 4 * startStride), d4 = TLanes.Load(start + 4 * startStride + TLanes.Count),
+            c5 = TLanes.Load(start + 5 * startStride), d5 = TLanes.Load(start + 5 * startStride + TLanes.Count),
+            c6 = TLanes.Load(start + 6 * startStride), d6 = TLanes.Load(start + 6 * startStride + TLanes.Count),
+            c7 = TLanes.Load(start + 7 * startStride), d7 = TLanes.Load(start + 7 * startStride + TLanes.Count);
+        for (; count > 0; count--, a++, w += step, v += step)
+        {
+            Prefetch(w + ahead);
+            Prefetch(v + ahead);
+            TLanes p = TFormat.Load<TLanes>(w), q = TFormat.Load<TLanes>(v), x;
+            x = TLanes.Broadcast(a[0]);
+            c0 = TLanes.FusedMultiplyAdd(p, x, c0);
+            d0 = TLanes.FusedMultiplyAdd(q, x, d0);
+            x = TLanes.Broadcast(a[FactorStride]);
+            c1 = TLanes.FusedMultiplyAdd(p, x, c1);
+            d1 = TLanes.FusedMultiplyAdd(q, x, d1);
+            x = TLanes.Broadcast(a[2 * FactorStride]);
+            c2 = TLanes.FusedMultiplyAdd(p, x, c2);
+            d2 = TLanes.FusedMultiplyAdd(q, x, d2);
+            x = TLanes.Broadcast(a[3 * FactorStride]);
+            c3 = TLanes.FusedMultiplyAdd(p, x, c3);
+            d3 = TLanes.FusedMultiplyAdd(q, x, d3);
+            x = TLanes.Broadcast(a[4 * FactorStride]);
+            c4 = TLanes.FusedMultiplyAdd(p, x, c4);
+            d4 = TLanes.FusedMultiplyAdd(q, x, d4);
+            x = TLanes.Broadcast(a[5 * FactorStride]);
+            c5 = TLanes.FusedMultiplyAdd(p, x, c5);
+            d5 = TLanes.FusedMultiplyAdd(q, x, d5);
+            x = TLanes.Broadcast(a[6 * FactorStride]);
+            c6 = TLanes.FusedMultiplyAdd(p, x, c6);
+            d6 = TLanes.FusedMultiplyAdd(q, x, d6);
+            x = TLanes.Broadcast(a[7 * FactorStride]);
+            c7 = TLanes.FusedMultiplyAdd(p, x, c7);
+            d7 = TLanes.FusedMultiplyAdd(q, x, d7);
+        }
+
+        Store(c0, d0, y);
+        Store(c1, d1, y + stride);
+        Store(c2, d2, y + 2 * stride);
+        Store(c3, d3, y + 3 * stride);
+        Store(c4, d4, y + 4 * stride);
+        Store(c5, d5, y + 5 * stride);
+        Store(c6, d6, y + 6 * stride);
+        Store(c7, d7, y + 7 * stride);
     }
 
     /// <summary>6 rows, 2 vectors.</summary>

@@ -23,6 +23,7 @@ public sealed class ModelDescriptionTests
         Model with { NormPlacement = NormPlacement.BeforeBlock },
         Model with { QueryKeyNorm = false },
         Model with { ClipQkv = 1 },
+        Model with { SlidingWindow = 1 },
         Model with { AttentionBias = true },
         Model with { FeedForwardBias = true },
         Model with { NormEpsilon = 1 },
