@@ -13,6 +13,7 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
     where TLanes : struct, ILanes<TLanes>
 {
     private const int PanelRows = PackedMatrix.PanelRows;
+    private const int MostPanelsAtOnce = 8;
 
     private readonly WorkerTeam _team;
     private readonly ProductRegion<TLanes> _region;
@@ -148,43 +149,42 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         int inner = Padded(_weights.InnerSize);
         (int begin, int end) = WorkerTeam.Share(inner / PanelRows, worker, workers);
         float* scratch = WorkerScratch(worker, out float* gates, out float* ups, out float* sums);
-        for (int panel = begin; panel < end; panel++)
+        for (int panel = begin; panel < end; panel += PanelsAtOnce)
         {
-            int column = panel * PanelRows;
+            int last = Math.Min(panel + PanelsAtOnce, end), column = panel * PanelRows, width = (last - panel) * PanelRows;
             foreach (ref Group group in Span(_groups))
             {
-                new Span<float>(sums, group.Count * PanelRows).Clear();
+                new Span<float>(sums, group.Count * width).Clear();
                 foreach (ref Member member in Span(_members).Slice(group.FirstMember, group.MemberCount))
                 {
-                    CopyPanel(group.Gate + column, inner, member.GroupRows, member.Count, gates);
-                    CopyPanel(group.Up + column, inner, member.GroupRows, member.Count, ups);
+                    CopyPanels(group.Gate + column, inner, member.GroupRows, member.Count, gates, width);
+                    CopyPanels(group.Up + column, inner, member.GroupRows, member.Count, ups, width);
                     foreach (ref Correction correction in CorrectionsOf(member))
                     {
-                        AddPanel(correction.PackedGate, correction.Weights.GateB, panel, gates, scratch);
-                        AddPanel(correction.PackedUp, correction.Weights.UpB, panel, ups, scratch);
+                        AddPanels(correction.PackedGate, correction.Weights.GateB, panel, last, gates, scratch);
+                        AddPanels(correction.PackedUp, correction.Weights.UpB, panel, last, ups, scratch);
                     }
 
-                    Activate(member, gates, ups, sums, column, inner);
+                    Activate(member, gates, ups, sums, column, width, inner);
                 }
 
                 for (int row = 0; row < group.Count; row++)
                 {
-                    new ReadOnlySpan<float>(sums + row * PanelRows, PanelRows)
-                        .CopyTo(new Span<float>(group.Gate + (long)row * inner + column, PanelRows));
+                    new ReadOnlySpan<float>(sums + row * width, width).CopyTo(new Span<float>(group.Gate + (long)row * inner + column, width));
                 }
             }
         }
     }
 
-    private static void Activate(Member member, float* gates, float* ups, float* sums, int column, int inner)
+    private static void Activate(Member member, float* gates, float* ups, float* sums, int column, int width, int inner)
     {
         for (int row = 0; row < member.Count; row++)
         {
             TLanes weight = TLanes.Broadcast(member.Weights[row]);
-            float* sum = sums + member.GroupRows[row] * PanelRows;
-            for (int i = 0; i < PanelRows; i += TLanes.Count)
+            float* sum = sums + member.GroupRows[row] * width;
+            for (int i = 0; i < width; i += TLanes.Count)
             {
-                int at = row * PanelRows + i;
+                int at = row * width + i;
                 TLanes h = Vectors.Silu(TLanes.Load(gates + at)) * TLanes.Load(ups + at);
                 TLanes.Store(TLanes.FusedMultiplyAdd(weight, h, TLanes.Load(sum + i)), sum + i);
                 if (member.Inner != null)
@@ -253,57 +253,57 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
     private void DownPart(int worker, int workers)
     {
         (int begin, int end) = WorkerTeam.Share(Padded(_weights.HiddenSize) / PanelRows, worker, workers);
-        float* scratch = WorkerScratch(worker, out float* panelOutputs, out float* memberOutputs, out _);
-        for (int panel = begin; panel < end; panel++)
+        float* scratch = WorkerScratch(worker, out float* groupOutputs, out float* memberOutputs, out _);
+        for (int panel = begin; panel < end; panel += PanelsAtOnce)
         {
-            int column = panel * PanelRows;
+            int last = Math.Min(panel + PanelsAtOnce, end), column = panel * PanelRows, width = (last - panel) * PanelRows;
             for (int row = 0; row < _rows; row++)
             {
-                new Span<float>(_destination.RowPointer(row) + column, PanelRows).Clear();
+                new Span<float>(_destination.RowPointer(row) + column, width).Clear();
             }
 
             foreach (ref Group group in Span(_groups))
             {
                 FullWeights root = _weights.Roots[group.Root];
-                Products.Multiply<TLanes>(group.Sum, root.Down, panel, panel + 1, panelOutputs - column, PanelRows, add: false, scratch);
+                Products.Multiply<TLanes>(group.Sum, root.Down, panel, last, groupOutputs - column, width, add: false, scratch);
                 foreach (ref Member member in Span(_members).Slice(group.FirstMember, group.MemberCount))
                 {
-                    AddCorrections(member, panel, panelOutputs, memberOutputs, scratch);
+                    AddCorrections(member, panel, last, groupOutputs, memberOutputs, scratch);
                 }
 
                 for (int row = 0; row < group.Count; row++)
                 {
-                    AddOutputs(panelOutputs + row * PanelRows, root.DownBias, group.WeightSums[row], column, _destination.RowPointer(group.Rows[row]) + column);
+                    AddOutputs(groupOutputs + row * width, root.DownBias, group.WeightSums[row], column, width, _destination.RowPointer(group.Rows[row]) + column);
                 }
             }
         }
     }
 
-    private void AddCorrections(Member member, int panel, float* groupOutputs, float* memberOutputs, float* scratch)
+    private void AddCorrections(Member member, int panel, int last, float* groupOutputs, float* memberOutputs, float* scratch)
     {
         if (member.CorrectionCount == 0)
         {
             return;
         }
 
-        CopyPanel(groupOutputs, PanelRows, member.GroupRows, member.Count, memberOutputs);
+        int width = (last - panel) * PanelRows;
+        CopyPanels(groupOutputs, width, member.GroupRows, member.Count, memberOutputs, width);
         foreach (ref Correction correction in CorrectionsOf(member))
         {
-            AddPanel(correction.PackedDown, correction.Weights.DownB, panel, memberOutputs, scratch);
+            AddPanels(correction.PackedDown, correction.Weights.DownB, panel, last, memberOutputs, scratch);
         }
 
         for (int row = 0; row < member.Count; row++)
         {
-            new ReadOnlySpan<float>(memberOutputs + row * PanelRows, PanelRows)
-                .CopyTo(new Span<float>(groupOutputs + member.GroupRows[row] * PanelRows, PanelRows));
+            new ReadOnlySpan<float>(memberOutputs + row * width, width).CopyTo(new Span<float>(groupOutputs + member.GroupRows[row] * width, width));
         }
     }
 
     // Every expert on the root has the bias, with its own weight.
-    private static void AddOutputs(float* outputs, Activations? bias, float biasWeight, int column, float* destination)
+    private static void AddOutputs(float* outputs, Activations? bias, float biasWeight, int column, int width, float* destination)
     {
         TLanes weight = TLanes.Broadcast(biasWeight);
-        for (int i = 0; i < PanelRows; i += TLanes.Count)
+        for (int i = 0; i < width; i += TLanes.Count)
         {
             TLanes value = TLanes.Load(outputs + i);
             if (bias is not null)
@@ -315,22 +315,25 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         }
     }
 
-    // Adds a low-rank product to rows of one panel.
-    private static void AddPanel(PackedRows ranks, PackedMatrix b, int panel, float* rows, float* scratch) =>
-        Products.Multiply<TLanes>(ranks, b, panel, panel + 1, rows - (long)panel * PanelRows, PanelRows, add: true, scratch);
+    // Adds a low-rank product to rows of the panels [panel, last).
+    private static void AddPanels(PackedRows ranks, PackedMatrix b, int panel, int last, float* rows, float* scratch) =>
+        Products.Multiply<TLanes>(ranks, b, panel, last, rows - (long)panel * PanelRows, (last - panel) * PanelRows, add: true, scratch);
 
-    private static void CopyPanel(float* source, int stride, int* index, int rows, float* destination)
+    private static void CopyPanels(float* source, int stride, int* index, int rows, float* destination, int width)
     {
         for (int row = 0; row < rows; row++)
         {
-            new ReadOnlySpan<float>(source + (long)index[row] * stride, PanelRows).CopyTo(new Span<float>(destination + row * PanelRows, PanelRows));
+            new ReadOnlySpan<float>(source + (long)index[row] * stride, width).CopyTo(new Span<float>(destination + row * width, width));
         }
     }
+
+    // A row alone streams the factors of one expert after the other for longer; of many rows a panel fills the cache.
+    private int PanelsAtOnce => Math.Max(1, MostPanelsAtOnce / _rows);
 
     private float* WorkerScratch(int worker, out float* first, out float* second, out float* third)
     {
         Arena arena = _scratch[worker];
-        long panel = (long)_rows * PanelRows;
+        long panel = (long)_rows * PanelsAtOnce * PanelRows;
         arena.Reset(Arena.Size<float>(Products.ScratchSize) + 3 * Arena.Size<float>(panel));
         first = arena.Take<float>(panel);
         second = arena.Take<float>(panel);
