@@ -8,7 +8,8 @@ namespace FlexKernel.Kernels;
 /// Rows of activations, regrouped for the register tiles: strips of rows, in each strip k after k, in each k the strip's rows.
 /// </summary>
 /// <remarks>
-/// The strips of n rows are as tall as the largest tile while that fits, then 8, 6, 4, 2 and 1 rows. One row alone is read where it lies.
+/// The strips of n rows are as tall as the largest tile while that fits, then 8, 6, 4, 2 and 1 rows; the last rows are shared out rather than
+/// leaving two, which wait for themselves. One row alone is read where it lies.
 /// </remarks>
 internal unsafe struct PackedRows
 {
@@ -27,6 +28,11 @@ internal unsafe struct PackedRows
     public static int StripRows(int row, int rows, int tileRows)
     {
         int left = rows - row;
+        if (left == tileRows + 2 && tileRows >= 6)
+        {
+            return tileRows - 2 >= 8 ? 8 : 4;
+        }
+
         return left >= tileRows ? tileRows : left >= 8 ? 8 : left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
     }
 

@@ -61,9 +61,11 @@ internal static unsafe partial class Products
         // Blocks of rows of about the same height, whole strips each.
         int blocks = Math.Max(1, (x.Rows + RowsPerBlock - 1) / RowsPerBlock);
         int height = PackedMatrix.RoundUp((x.Rows + blocks - 1) / blocks, TLanes.TileRows);
-        for (int row = 0; row < x.Rows; row += height)
+        for (int row = 0, last; row < x.Rows; row = last)
         {
-            MultiplyRows<TLanes, TFormat>(x, row, Math.Min(row + height, x.Rows), matrix, begin, end, y, stride, add, scratch);
+            // The last two rows are in a strip with others; see PackedRows.StripRows.
+            last = row + height >= x.Rows - 2 ? x.Rows : row + height;
+            MultiplyRows<TLanes, TFormat>(x, row, last, matrix, begin, end, y, stride, add, scratch);
         }
     }
 

@@ -96,14 +96,14 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
                 continue;
             }
 
-            int strips = (packing.Rows.Rows + TLanes.TileRows - 1) / TLanes.TileRows;
-            (int begin, int end) = WorkerTeam.Share(strips, worker, workers);
-            int last = Math.Min(end * TLanes.TileRows, packing.Rows.Rows);
-            for (int row = begin * TLanes.TileRows; row < last;)
+            int height;
+            for (int row = 0, strip = 0; row < packing.Rows.Rows; row += height, strip++)
             {
-                int rows = PackedRows.StripRows(row, packing.Rows.Rows, TLanes.TileRows);
-                packing.Rows.PackStrip<TLanes>((float*)packing.Source, packing.Stride, (int*)packing.Index, row, rows);
-                row += rows;
+                height = PackedRows.StripRows(row, packing.Rows.Rows, TLanes.TileRows);
+                if (strip % workers == worker)
+                {
+                    packing.Rows.PackStrip<TLanes>((float*)packing.Source, packing.Stride, (int*)packing.Index, row, height);
+                }
             }
         }
     }

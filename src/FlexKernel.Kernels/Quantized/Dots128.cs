@@ -18,6 +18,9 @@ internal readonly unsafe struct Dots128 : IDots<Dots128>
     public static int TileRows => 2;
 
     /// <inheritdoc/>
+    public static int TileVectors => 2;
+
+    /// <inheritdoc/>
     public static bool KeepsByteOffset => true;
 
     /// <inheritdoc/>

@@ -16,8 +16,11 @@ internal readonly unsafe struct Dots256 : IDots<Dots256>
     public static int Count => 8;
 
     /// <inheritdoc/>
-    /// <remarks>16 registers: 4 integer and 4 float sums, 2 weights and their magnitudes, the row, a constant and the steps between.</remarks>
-    public static int TileRows => 2;
+    public static int TileRows => 4;
+
+    /// <inheritdoc/>
+    /// <remarks>16 registers: 4 integer and 4 float sums, the weights and their magnitudes, the row, a constant and the steps between.</remarks>
+    public static int TileVectors => 1;
 
     /// <inheritdoc/>
     /// <remarks>255 · 127 · 2 does not fit 16 bits, so the sign of the weight goes to x.</remarks>

@@ -19,6 +19,9 @@ internal readonly unsafe struct Dots512 : IDots<Dots512>
     public static int TileRows => 4;
 
     /// <inheritdoc/>
+    public static int TileVectors => 2;
+
+    /// <inheritdoc/>
     /// <remarks>255 · 127 · 2 does not fit 16 bits, so the sign of the weight goes to x.</remarks>
     public static bool KeepsByteOffset => false;
 

@@ -17,6 +17,9 @@ internal readonly unsafe struct DotsScalar : IDots<DotsScalar>
     public static int TileRows => 2;
 
     /// <inheritdoc/>
+    public static int TileVectors => 2;
+
+    /// <inheritdoc/>
     public static bool KeepsByteOffset => true;
 
     /// <inheritdoc/>

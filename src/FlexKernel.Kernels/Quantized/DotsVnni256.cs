@@ -20,6 +20,9 @@ internal readonly unsafe struct DotsVnni256 : IDots<DotsVnni256>
     public static int TileRows => Avx512F.VL.IsSupported ? 4 : 2;
 
     /// <inheritdoc/>
+    public static int TileVectors => 2;
+
+    /// <inheritdoc/>
     public static bool KeepsByteOffset => true;
 
     /// <inheritdoc/>

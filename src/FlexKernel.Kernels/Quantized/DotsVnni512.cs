@@ -27,6 +27,9 @@ internal readonly unsafe struct DotsVnni512 : IDots<DotsVnni512>
     public static int TileRows => 6;
 
     /// <inheritdoc/>
+    public static int TileVectors => 1;
+
+    /// <inheritdoc/>
     public static bool KeepsByteOffset => true;
 
     /// <inheritdoc/>

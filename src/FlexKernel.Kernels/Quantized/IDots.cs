@@ -14,6 +14,9 @@ internal unsafe interface IDots<TSelf>
     /// <summary>Rows of the largest register tile.</summary>
     static abstract int TileRows { get; }
 
+    /// <summary>Vectors of outputs in a tile of four rows or more: 1 or 2.</summary>
+    static abstract int TileVectors { get; }
+
     /// <summary>Whether <see cref="MultiplyAddBytes"/> multiplies the stored bytes, and the sums must start 128 · Σx below zero.</summary>
     static abstract bool KeepsByteOffset { get; }
 

@@ -99,7 +99,7 @@ internal static unsafe partial class QuantizedProducts
     }
 
     /// <summary>4 rows, 2 vectors of outputs.</summary>
-    private static void Tile4<TDots, TLanes, TFormat>(
+    private static void Tile4x2<TDots, TLanes, TFormat>(
         sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, byte* next, float* y)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
@@ -186,6 +186,78 @@ internal static unsafe partial class QuantizedProducts
             AddScaled(t21, scales[2 * scaleStride], y + 2 * PackedMatrix.PanelRows + TLanes.Count);
             AddScaled(t30, scales[3 * scaleStride], y + 3 * PackedMatrix.PanelRows);
             AddScaled(t31, scales[3 * scaleStride], y + 3 * PackedMatrix.PanelRows + TLanes.Count);
+        }
+    }
+
+    /// <summary>4 rows, 1 vector of outputs.</summary>
+    private static void Tile4<TDots, TLanes, TFormat>(
+        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, byte* next, float* y)
+        where TDots : struct, IDots<TDots>
+        where TLanes : struct, ILanes<TLanes>
+        where TFormat : struct, IQuantizedFormat
+    {
+        int step = TDots.Count * sizeof(int);
+        sbyte* x1 = x + stride;
+        sbyte* x2 = x + 2 * stride;
+        sbyte* x3 = x + 3 * stride;
+        for (; units > 0; scales++)
+        {
+            TLanes t00 = TLanes.Zero, t10 = TLanes.Zero, t20 = TLanes.Zero, t30 = TLanes.Zero;
+            int left = Math.Min(UnitsPerGroup, units);
+            for (units -= left; left > 0; left--)
+            {
+                PrefetchUnit<TFormat>(unit, ref next);
+                byte* w = unit + ScaleBytes;
+                for (int half = 0; half < 2; half++, sums++)
+                {
+                    TDots a00 = TFormat.Start<TDots>(sums[0]);
+                    TDots a10 = TFormat.Start<TDots>(sums[sumStride]);
+                    TDots a20 = TFormat.Start<TDots>(sums[2 * sumStride]);
+                    TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]);
+                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                    {
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
+                        TDots broadcast;
+                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
+                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group)));
+                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group)));
+                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
+                        if (TFormat.GroupsPerLoad == 2)
+                        {
+                            f0 = TFormat.Second(w0);
+                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
+                            broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
+                            a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
+                        }
+                    }
+
+                    TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
+                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, sums[sumStride], p0, t10);
+                    t20 = AddBlock<TDots, TLanes, TFormat>(a20, sums[2 * sumStride], p0, t20);
+                    t30 = AddBlock<TDots, TLanes, TFormat>(a30, sums[3 * sumStride], p0, t30);
+                    x += Quantization.BlockColumns;
+                    x1 += Quantization.BlockColumns;
+                    x2 += Quantization.BlockColumns;
+                    x3 += Quantization.BlockColumns;
+                }
+
+                unit += UnitBytes<TFormat>();
+            }
+
+            AddScaled(t00, scales[0], y);
+            AddScaled(t10, scales[scaleStride], y + PackedMatrix.PanelRows);
+            AddScaled(t20, scales[2 * scaleStride], y + 2 * PackedMatrix.PanelRows);
+            AddScaled(t30, scales[3 * scaleStride], y + 3 * PackedMatrix.PanelRows);
         }
     }
 

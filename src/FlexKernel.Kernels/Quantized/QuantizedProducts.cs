@@ -119,7 +119,7 @@ internal static unsafe partial class QuantizedProducts
         int* blockSums = x.Sums + (long)row * x.Blocks;
         float* scales = x.Scales + (long)row * x.Groups;
         bool wide = height == 1 && TDots.Count <= PackedMatrix.PanelRows / 4;
-        int step = (wide ? 4 : height == 6 ? 1 : 2) * TDots.Count;
+        int step = (wide ? 4 : height >= 4 ? TDots.TileVectors : 2) * TDots.Count;
         for (int lane = 0; lane < PackedMatrix.PanelRows; lane += step)
         {
             byte* unit = weights + lane * sizeof(int);
@@ -130,6 +130,9 @@ internal static unsafe partial class QuantizedProducts
             {
                 case 6:
                     Tile6<TDots, TLanes, TFormat>(values, x.Stride, blockSums, x.Blocks, scales, x.Groups, unit, units, fetch, sums + lane);
+                    break;
+                case 4 when TDots.TileVectors == 2:
+                    Tile4x2<TDots, TLanes, TFormat>(values, x.Stride, blockSums, x.Blocks, scales, x.Groups, unit, units, fetch, sums + lane);
                     break;
                 case 4:
                     Tile4<TDots, TLanes, TFormat>(values, x.Stride, blockSums, x.Blocks, scales, x.Groups, unit, units, fetch, sums + lane);
