@@ -23,6 +23,7 @@ public static class ModelShapes
         new("flexolmo-2x7b", 4096, 11008, 32, 32, Dolma2Rows, 2, [0, 0]),
         new("flexolmo-7x7b", 4096, 11008, 32, 32, Dolma2Rows, 7, [0, 0, 0, 0, 0, 0, 0]),
         new("flexmore-7x7b", 4096, 11008, 32, 32, Dolma2Rows, 7, [0, 64, 64, 64, 64, 64, 64]),
+        new("flexmore-7x7b-selected", 4096, 11008, 32, 32, Dolma2Rows, 7, [0, 64, 16, 64, 32, 16, 32]),
     ];
 
     /// <summary>Gets all names.</summary>

@@ -91,6 +91,7 @@ public sealed class SyntheticModelTests
     [InlineData("flexolmo-2x7b", 11_627_401_216, 483)]
     [InlineData("flexolmo-7x7b", 33_270_665_216, 963)]
     [InlineData("flexmore-7x7b", 7_856_328_704, 1539)]
+    [InlineData("flexmore-7x7b-selected", 7_624_331_264, 1539)]
     [InlineData("olmo2-7b", 7_298_617_344, 355)]
     public void Shapes_HaveTheCountsOfTheRealModels(string name, long parameters, int tensors)
     {
