@@ -50,7 +50,7 @@ internal static unsafe class PanelLayout
             foreach ((int outputs, int inputs) in Shapes)
             {
                 using Activations x = Inputs.Rows(rows, inputs), packed = new(rows, inputs), y = new(rows, outputs);
-                foreach (WeightFormat format in Enum.GetValues<WeightFormat>())
+                foreach (WeightFormat format in (WeightFormat[])[WeightFormat.F32, WeightFormat.BF16])
                 {
                     using PackedMatrix matrix = Inputs.Matrix(outputs, inputs, format);
                     double[] speeds = new double[Repetitions], shares = new double[Repetitions], sharesWithPacking = new double[Repetitions];
@@ -87,7 +87,7 @@ internal static unsafe class PanelLayout
     {
         foreach ((int outputs, int inputs) in Shapes)
         {
-            foreach (WeightFormat format in Enum.GetValues<WeightFormat>())
+            foreach (WeightFormat format in (WeightFormat[])[WeightFormat.F32, WeightFormat.BF16])
             {
                 PackedMatrix first = Inputs.Matrix(outputs, inputs, format);
                 PackedMatrix[] copies = [first, .. Enumerable.Range(1, (int)(WorkingSet / first.ByteCount)).Select(_ => Inputs.Matrix(outputs, inputs, format))];
