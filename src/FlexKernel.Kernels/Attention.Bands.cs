@@ -3,8 +3,9 @@ using System.Runtime.CompilerServices;
 namespace FlexKernel.Kernels;
 
 /// <content>
-/// The attention of rows. All query heads of one key head at successive positions of one sequence make a band; a band runs over the chunks
-/// of the cache, so that a chunk is read from far away once, and in each chunk strip by strip over its register tiles.
+/// The attention of rows. All query heads of one key head at successive positions of one sequence make a band, or of many key heads where
+/// positions are few; a band runs over the chunks of the cache, so that a chunk is read from far away once, and in each chunk strip by strip
+/// over its register tiles.
 /// </content>
 internal sealed unsafe partial class Attention<TLanes>
 {
@@ -44,119 +45,205 @@ internal sealed unsafe partial class Attention<TLanes>
     private void AttendPart<TFormat>(int worker, int workers)
         where TFormat : struct, IKvFormat
     {
-        int rowsPerBand = Math.Min(_batch.Rows, Math.Max(1, BandRows / HeadsPerKey));
-        Band band = TakeBand<TFormat>(_scratch[worker], rowsPerBand * HeadsPerKey);
-        long headCost = 0;
-        for (int row = 0; row < _batch.Rows; row++)
+        Band band = TakeBand<TFormat>(_scratch[worker]);
+        long cost = Cost(0, _batch.Rows) * _cache.Heads, begin = cost * worker / workers, end = cost * (worker + 1) / workers;
+        foreach (RaggedBatch.SequenceSpan span in _batch.Spans)
         {
-            headCost += Seen(row);
+            if (span.Rows * band.HeadsPerKey <= TLanes.TileRows)
+            {
+                AttendHeads<TFormat>(ref band, span, begin, end);
+            }
+            else
+            {
+                AttendRows<TFormat>(ref band, span, begin, end);
+            }
+
+            cost = Cost(span.FirstRow, span.Rows) * _cache.Heads;
+            (begin, end) = (begin - cost, end - cost);
+        }
+    }
+
+    // Of a span of few rows the heads whose cost begins in [begin, end): many at once, since their keys and values lie side by side.
+    private void AttendHeads<TFormat>(ref Band band, RaggedBatch.SequenceSpan span, long begin, long end)
+        where TFormat : struct, IKvFormat
+    {
+        long headCost = Cost(span.FirstRow, span.Rows);
+        int last = HeadsBefore(end), most = BandRows / (span.Rows * band.HeadsPerKey);
+        for (int head = HeadsBefore(begin); head < last; head += most)
+        {
+            Attend<TFormat>(ref band, span.Blocks, head, Math.Min(most, last - head), span.FirstRow, span.Rows);
         }
 
-        long begin = headCost * _cache.Heads * worker / workers, end = headCost * _cache.Heads * (worker + 1) / workers;
-        for (int head = (int)(begin / headCost); head < _cache.Heads && head * headCost < end; head++)
+        int HeadsBefore(long cost) => (int)Math.Clamp((cost + headCost - 1) / headCost, 0, _cache.Heads);
+    }
+
+    // Of a span of many rows those whose cost begins in [begin, end), head after head.
+    private void AttendRows<TFormat>(ref Band band, RaggedBatch.SequenceSpan span, long begin, long end)
+        where TFormat : struct, IKvFormat
+    {
+        int rowsPerBand = Math.Max(1, BandRows / band.HeadsPerKey), behind = span.FirstRow + span.Rows;
+        long headCost = Cost(span.FirstRow, span.Rows);
+        for (int head = (int)(Math.Max(0, begin) / headCost); head < _cache.Heads && head * headCost < end; head++)
         {
             long cost = head * headCost;
-            int row = 0;
-            for (; row < _batch.Rows && cost < begin; row++)
+            int row = span.FirstRow;
+            for (; row < behind && cost < begin; row++)
             {
                 cost += Seen(row);
             }
 
-            while (row < _batch.Rows && cost < end)
+            while (row < behind && cost < end)
             {
-                RaggedBatch.SequenceSpan span = _batch.SpanOf(row);
-                int first = row, most = Math.Min(span.FirstRow + span.Rows, first + rowsPerBand);
+                int first = row, most = Math.Min(behind, first + rowsPerBand);
                 for (; row < most && cost < end; row++)
                 {
                     cost += Seen(row);
                 }
 
-                Attend<TFormat>(ref band, span.Blocks, head, first, row - first);
+                Attend<TFormat>(ref band, span.Blocks, head, 1, first, row - first);
             }
         }
     }
 
     private int Seen(int row) => Math.Min(_batch.Positions[row] + 1, _window);
 
-    private Band TakeBand<TFormat>(Arena arena, int rows)
+    private long Cost(int firstRow, int rows)
+    {
+        long cost = 0;
+        for (int row = firstRow; row < firstRow + rows; row++)
+        {
+            cost += Seen(row);
+        }
+
+        return cost;
+    }
+
+    private Band TakeBand<TFormat>(Arena arena)
         where TFormat : struct, IKvFormat
     {
-        int stride = _cache.ValueStride, widened = TFormat.ElementBytes == sizeof(float) ? 0 : Chunk;
-        int tileRows = TLanes.TileRows, queryFloats = rows * QueryBlocks * AttentionTiles.FactorStride;
+        int rows = Math.Max(BandRows, HeadsPerKey), stride = _cache.ValueStride, widened = TFormat.ElementBytes == sizeof(float) ? 0 : Chunk;
+        int queryFloats = rows * QueryBlocks * AttentionTiles.FactorStride;
         arena.Reset(
-            Arena.Size<float>(queryFloats) + Arena.Size<float>(rows * stride) + 2 * Arena.Size<float>(rows + StripLanes)
-            + Arena.Size<float>(tileRows * AttentionTiles.FactorStride) + Arena.Size<float>(tileRows * stride)
+            Arena.Size<float>(queryFloats) + 2 * Arena.Size<float>(rows * stride) + 4 * Arena.Size<float>(rows + StripLanes)
+            + Arena.Size<float>(rows * AttentionTiles.FactorStride) + Arena.Size<float>(4 * StripLanes)
             + Arena.Size<float>(widened * _cache.HeadDimension) + Arena.Size<float>(widened * stride));
-        return new Band
+        Band band = new()
         {
+            HeadsPerKey = HeadsPerKey,
             Queries = arena.Take<float>(queryFloats),
             Sums = arena.Take<float>(rows * stride),
             Maxima = arena.Take<float>(rows + StripLanes),
             Totals = arena.Take<float>(rows + StripLanes),
-            Scores = arena.Take<float>(tileRows * AttentionTiles.FactorStride),
-            ChunkSums = arena.Take<float>(tileRows * stride),
+            Scores = arena.Take<float>(rows * AttentionTiles.FactorStride),
+            ChunkSums = arena.Take<float>(rows * stride),
+            ChunkMaxima = arena.Take<float>(rows + StripLanes),
+            ChunkTotals = arena.Take<float>(rows + StripLanes),
+            Zeros = arena.Take<float>(4 * StripLanes),
             WideKeys = arena.Take<float>(widened * _cache.HeadDimension),
             WideValues = arena.Take<float>(widened * stride),
         };
+        new Span<float>(band.Zeros, 4 * StripLanes).Clear();
+        return band;
     }
 
-    private void Attend<TFormat>(ref Band band, int[] blocks, int head, int firstRow, int rows)
+    private void Attend<TFormat>(ref Band band, int[] blocks, int head, int heads, int firstRow, int rows)
         where TFormat : struct, IKvFormat
     {
-        Begin(ref band, head, firstRow, rows);
-        bool widens = TFormat.ElementBytes != sizeof(float) && band.Rows > TLanes.TileRows;
-        int last = band.Position(band.Rows - 1);
+        Begin(ref band, head, heads, firstRow, rows);
+        int last = band.Position(band.HeadRows - 1);
         for (int chunk = First(band.FirstPosition) / Chunk * Chunk; chunk <= last; chunk += Chunk)
         {
-            ChunkView view = View<TFormat>(blocks, head, chunk, last);
-            if (widens)
+            ChunkView view = View<TFormat>(band, blocks, head, chunk, last);
+            if (band.IsStream)
             {
-                Widen<TFormat>(ref view, band, Math.Max(0, First(band.FirstPosition) - chunk), Math.Min(Chunk, last + 1 - chunk));
+                StreamChunk<TFormat>(band, view);
             }
-
-            for (int strip = 0, height; strip < band.Rows; strip += height)
+            else if (TFormat.ElementBytes == sizeof(float))
             {
-                height = PackedRows.StripRows(strip, band.Rows, TLanes.TileRows);
-                if (band.Position(strip + height - 1) < chunk || First(band.Position(strip)) >= chunk + Chunk)
-                {
-                    continue;
-                }
-
-                if (widens)
-                {
-                    AttendStrip<KvFloat32>(band, view, chunk, strip, height);
-                }
-                else
-                {
-                    AttendStrip<TFormat>(band, view, chunk, strip, height);
-                }
+                AttendChunk<TFormat>(band, view);
+            }
+            else
+            {
+                Widen<TFormat>(ref view, band);
+                AttendChunk<KvFloat32>(band, view);
             }
         }
 
         End(band, head, firstRow);
     }
 
+    // Few rows wait for memory: all keys are read in the order in which they lie, group after group and in each head after head, then all values.
+    private void StreamChunk<TFormat>(in Band band, in ChunkView view)
+        where TFormat : struct, IKvFormat
+    {
+        for (int group = view.From; group < view.To; group = NextGroup(group))
+        {
+            for (Strip strip = band.StripAt(0, 0); strip.Head < band.Heads; strip = band.After(strip))
+            {
+                Score<TFormat>(band, view, strip, group, NextGroup(group));
+            }
+        }
+
+        for (Strip strip = band.StripAt(0, 0); strip.Head < band.Heads; strip = band.After(strip))
+        {
+            Weigh(band, view, strip);
+        }
+
+        for (int group = view.From; group < view.To; group = NextGroup(group))
+        {
+            for (Strip strip = band.StripAt(0, 0); strip.Head < band.Heads; strip = band.After(strip))
+            {
+                AddValues<TFormat>(band, view, strip, group, NextGroup(group));
+            }
+        }
+
+        for (Strip strip = band.StripAt(0, 0); strip.Head < band.Heads; strip = band.After(strip))
+        {
+            Merge(band, view, strip);
+        }
+    }
+
+    // Many rows compute: what belongs to a strip stays near.
+    private void AttendChunk<TFormat>(in Band band, in ChunkView view)
+        where TFormat : struct, IKvFormat
+    {
+        for (Strip strip = band.StripAt(0, 0); strip.Head < band.Heads; strip = band.After(strip))
+        {
+            if (From(band, view, strip.First) < Chunk && To(band, view, strip.Last) > 0)
+            {
+                Score<TFormat>(band, view, strip, 0, Chunk);
+                Weigh(band, view, strip);
+                AddValues<TFormat>(band, view, strip, 0, Chunk);
+                Merge(band, view, strip);
+            }
+        }
+    }
+
+    // What a row of a head sees of a chunk, [From, To): both grow from row to row, and only the first and the last rows may see nothing.
+    private int From(in Band band, in ChunkView view, int row) => Math.Max(0, First(band.Position(row)) - view.Position);
+
+    private static int To(in Band band, in ChunkView view, int row) => Math.Min(Chunk, band.Position(row) + 1 - view.Position);
+
     // The first position that a row at this position sees.
     private int First(int position) => Math.Max(0, position - _window + 1);
 
-    private void Begin(ref Band band, int head, int firstRow, int rows)
+    private void Begin(ref Band band, int head, int heads, int firstRow, int rows)
     {
         int dimension = _cache.HeadDimension;
-        band.HeadsPerKey = HeadsPerKey;
         band.FirstPosition = _batch.Positions[firstRow];
-        band.Rows = rows * band.HeadsPerKey;
+        band.HeadRows = rows * band.HeadsPerKey;
+        band.Heads = heads;
         new Span<float>(band.Sums, band.Rows * _cache.ValueStride).Clear();
         new Span<float>(band.Totals, band.Rows).Clear();
         new Span<float>(band.Maxima, band.Rows).Fill(float.NegativeInfinity);
-        for (int strip = 0, height; strip < band.Rows; strip += height)
+        for (Strip strip = band.StripAt(0, 0); strip.Head < heads; strip = band.After(strip))
         {
-            height = PackedRows.StripRows(strip, band.Rows, TLanes.TileRows);
             float* factors = StripQueries(band, strip);
             for (int d = 0; d < dimension; d += AttentionTiles.MostFactors)
             {
-                for (int r = strip; r < strip + height; r++, factors += AttentionTiles.FactorStride)
+                for (int r = strip.First; r <= strip.Last; r++, factors += AttentionTiles.FactorStride)
                 {
-                    float* query = _queries.RowPointer(firstRow + r / band.HeadsPerKey) + (head * band.HeadsPerKey + r % band.HeadsPerKey) * dimension;
+                    float* query = HeadOf(_queries, band, head + strip.Head, firstRow, r);
                     int count = Math.Min(AttentionTiles.MostFactors, dimension - d);
                     new ReadOnlySpan<float>(query + d, count).CopyTo(new Span<float>(factors, count));
                 }
@@ -165,7 +252,14 @@ internal sealed unsafe partial class Attention<TLanes>
     }
 
     // [blocks of the head dimension][height][FactorStride].
-    private float* StripQueries(in Band band, int strip) => band.Queries + (long)strip * QueryBlocks * AttentionTiles.FactorStride;
+    private float* StripQueries(in Band band, in Strip strip) => band.Queries + (long)band.Row(strip) * QueryBlocks * AttentionTiles.FactorStride;
+
+    // The query head that a row of a key head stands for.
+    private float* HeadOf(Activations x, in Band band, int keyHead, int firstRow, int row)
+    {
+        (int position, int queryHead) = Math.DivRem(row, band.HeadsPerKey);
+        return x.RowPointer(firstRow + position) + (keyHead * band.HeadsPerKey + queryHead) * _cache.HeadDimension;
+    }
 
     private void End(in Band band, int head, int firstRow)
     {
@@ -173,7 +267,7 @@ internal sealed unsafe partial class Attention<TLanes>
         for (int r = 0; r < band.Rows; r++)
         {
             float* sums = band.Sums + r * _cache.ValueStride, total = band.Totals + r;
-            float* destination = _destination.RowPointer(firstRow + r / band.HeadsPerKey) + (head * band.HeadsPerKey + r % band.HeadsPerKey) * dimension;
+            float* destination = HeadOf(_destination, band, head + r / band.HeadRows, firstRow, r % band.HeadRows);
             int d = 0;
             for (; d + TLanes.Count <= dimension; d += TLanes.Count)
             {
@@ -187,13 +281,17 @@ internal sealed unsafe partial class Attention<TLanes>
         }
     }
 
-    // Where the groups of a chunk lie, as far as the last position, and from each the way to what is read next.
-    private ChunkView View<TFormat>(int[] blocks, int head, int chunk, int last)
+    // Where the groups of a chunk lie, as far as the last position, and what is read after them. Chunks begin with a block.
+    private ChunkView View<TFormat>(in Band band, int[] blocks, int head, int chunk, int last)
         where TFormat : struct, IKvFormat
     {
-        ChunkView view = default;
-        int groups = (Math.Min(Chunk, last + 1 - chunk) + Group - 1) / Group;
-        for (int g = 0; g < groups; g++)
+        ChunkView view = new()
+        {
+            Position = chunk,
+            From = Math.Max(0, First(band.FirstPosition) - chunk) / Group * Group,
+            To = Math.Min(Chunk, last + 1 - chunk),
+        };
+        for (int g = view.From / Group; g * Group < view.To; g++)
         {
             int position = chunk + g * Group, block = blocks[position / _cache.BlockSize], offset = position % _cache.BlockSize;
             view.Keys[g] = (nint)_cache.Keys(_layer, block, head) + offset * _cache.HeadDimension * TFormat.ElementBytes;
@@ -203,28 +301,20 @@ internal sealed unsafe partial class Attention<TLanes>
         }
 
         int next = chunk + Chunk;
-        nint nextKeys = next <= last
-            ? (nint)_cache.Keys(_layer, blocks[next / _cache.BlockSize], head) + next % _cache.BlockSize * _cache.HeadDimension * TFormat.ElementBytes
-            : view.Values[groups - 1];
-        for (int g = 0; g < groups; g++)
-        {
-            view.KeysAhead[g] = (g + 1 < groups ? view.Keys[g + 1] : view.Values[0]) - view.Keys[g];
-            view.ValuesAhead[g] = (g + 1 < groups ? view.Values[g + 1] : nextKeys) - view.Values[g];
-        }
-
+        view.Behind = next <= last ? (nint)_cache.Keys(_layer, blocks[next / _cache.BlockSize], head) : view.Keys[view.From / Group];
         return view;
     }
 
     // Groups once widened serve all strips; scales stay where they are.
-    private void Widen<TFormat>(ref ChunkView view, in Band band, int from, int to)
+    private void Widen<TFormat>(ref ChunkView view, in Band band)
         where TFormat : struct, IKvFormat
     {
-        for (int g = from / Group; g * Group < to; g++)
+        for (int g = view.From / Group; g * Group < view.To; g++)
         {
             float* keys = band.WideKeys + g * Group * _cache.HeadDimension, values = band.WideValues + g * Group * _cache.ValueStride;
             Widen<TFormat>((byte*)view.Keys[g], Group * _cache.HeadDimension, keys);
             Widen<TFormat>((byte*)view.Values[g], Group * _cache.ValueStride, values);
-            (view.Keys[g], view.Values[g], view.KeysAhead[g], view.ValuesAhead[g]) = ((nint)keys, (nint)values, 0, 0);
+            (view.Keys[g], view.Values[g]) = ((nint)keys, (nint)values);
         }
     }
 
@@ -237,85 +327,21 @@ internal sealed unsafe partial class Attention<TLanes>
         }
     }
 
-    private void AttendStrip<TFormat>(in Band band, in ChunkView view, int chunk, int strip, int height)
+    // Scores of a strip at the positions [begin, end) of a chunk, keys' scales included. Whole tiles: what stands outside of what a row sees
+    // is not used.
+    private void Score<TFormat>(in Band band, in ChunkView view, in Strip strip, int begin, int end)
         where TFormat : struct, IKvFormat
     {
-        // What each row sees of the chunk, [From, To); rows that see something of it are successive.
-        int* from = stackalloc int[StripLanes], to = stackalloc int[StripLanes];
-        int least = Chunk, most = 0, sharedFrom = 0, sharedTo = Chunk;
-        for (int r = 0; r < height; r++)
-        {
-            int position = band.Position(strip + r);
-            from[r] = Math.Max(0, First(position) - chunk);
-            to[r] = Math.Min(Chunk, position + 1 - chunk);
-            if (from[r] < to[r])
-            {
-                (least, most) = (Math.Min(least, from[r]), Math.Max(most, to[r]));
-            }
-
-            (sharedFrom, sharedTo) = (Math.Max(sharedFrom, from[r]), Math.Min(sharedTo, to[r]));
-        }
-
-        Score<TFormat>(StripQueries(band, strip), view, height, least, most, band.Scores);
-        float* maxima = stackalloc float[StripLanes], totals = stackalloc float[StripLanes];
-        new Span<float>(maxima, StripLanes).Clear();
-        new Span<float>(totals, StripLanes).Clear();
-        float scale = 1f / MathF.Sqrt(_cache.HeadDimension);
-        for (int r = 0; r < height; r++)
-        {
-            if (from[r] < to[r])
-            {
-                float* weights = band.Scores + r * AttentionTiles.FactorStride;
-                Rescale(weights, view.KeyScales, from[r], to[r]);
-                maxima[r] = Vectors.ScaleAndMax<TLanes>(weights + from[r], to[r] - from[r], scale);
-                totals[r] = Vectors.ExpAndSum<TLanes>(weights + from[r], to[r] - from[r], maxima[r]);
-                Rescale(weights, view.ValueScales, from[r], to[r]);
-            }
-        }
-
-        int stride = _cache.ValueStride;
-        new Span<float>(band.ChunkSums, height * stride).Clear();
-        bool shares = sharedFrom < sharedTo && height > 1;
-        if (shares)
-        {
-            // What only some rows see stands before and after what all see.
-            for (int r = 0; r < height; r++)
-            {
-                AddValues<TFormat>(band.Scores + r * AttentionTiles.FactorStride, view, 1, from[r], sharedFrom, band.ChunkSums + r * stride);
-            }
-
-            AddValues<TFormat>(band.Scores, view, height, sharedFrom, sharedTo, band.ChunkSums);
-        }
-
-        for (int r = 0; r < height; r++)
-        {
-            AddValues<TFormat>(band.Scores + r * AttentionTiles.FactorStride, view, 1, shares ? sharedTo : from[r], to[r], band.ChunkSums + r * stride);
-        }
-
-        Merge(band, strip, height, from, to, maxima, totals);
-    }
-
-    private static void Rescale(float* weights, in GroupAddresses scales, int from, int to)
-    {
-        for (int i = from, end; i < to && scales[i / Group] != 0; i = end)
-        {
-            end = Math.Min(to, (i / Group + 1) * Group);
-            Vectors.Multiply<TLanes>(weights + i, (float*)scales[i / Group] + i % Group, end - i);
-        }
-    }
-
-    // Whole tiles: scores outside what a row sees are computed from whatever stands there, and not used.
-    private void Score<TFormat>(float* queries, in ChunkView view, int height, int from, int to, float* scores)
-        where TFormat : struct, IKvFormat
-    {
-        float* zeros = stackalloc float[4 * StripLanes];
-        new Span<float>(zeros, 4 * StripLanes).Clear();
+        float* queries = StripQueries(band, strip), scores = band.StripScores(strip);
+        nint head = strip.Head * (nint)_cache.KeyHeadBytes;
         int dimension = _cache.HeadDimension, width = TFormat.ElementBytes, tile = dimension * KvStorage.TilePositions * width;
-        int vectors = AttentionTiles.VectorsAtOnce<TLanes>(height, Group), positions = vectors * TLanes.Count;
-        for (int i = from / positions * positions; i < to; i += positions)
+        int vectors = AttentionTiles.VectorsAtOnce<TLanes>(strip.Height, Group), positions = vectors * TLanes.Count;
+        int to = Math.Min(end, To(band, view, strip.Last));
+        for (int i = Math.Max(begin, From(band, view, strip.First)) / positions * positions; i < to; i += positions)
         {
             int inGroup = i % Group;
-            byte* first = (byte*)view.Keys[i / Group] + inGroup / KvStorage.TilePositions * tile + inGroup % KvStorage.TilePositions * width;
+            byte* first = (byte*)view.Keys[i / Group] + head + inGroup / KvStorage.TilePositions * tile + inGroup % KvStorage.TilePositions * width;
+            byte* ahead = AheadOfKeys(band, view, strip.Head, i) + inGroup * dimension * width;
             for (int d = 0; d < dimension; d += AttentionTiles.MostFactors)
             {
                 CacheVectors keys = new()
@@ -324,28 +350,110 @@ internal sealed unsafe partial class Attention<TLanes>
                     Second = Lanes(TLanes.Count),
                     Third = Lanes(2 * TLanes.Count),
                     Step = KvStorage.TilePositions * width,
-                    Ahead = view.KeysAhead[i / Group],
+                    Ahead = ahead + d * positions * width,
                 };
                 int count = Math.Min(AttentionTiles.MostFactors, dimension - d);
-                float* factors = queries + d / AttentionTiles.MostFactors * height * AttentionTiles.FactorStride;
-                (nint start, int stride) = d == 0 ? ((nint)zeros, 0) : ((nint)(scores + i), AttentionTiles.FactorStride);
+                float* factors = queries + d / AttentionTiles.MostFactors * strip.Height * AttentionTiles.FactorStride;
+                (nint start, int stride) = d == 0 ? ((nint)band.Zeros, 0) : ((nint)(scores + i), AttentionTiles.FactorStride);
                 AttentionTiles.Sum<TLanes, TFormat>(
-                    height, vectors, factors, keys, count, (float*)start, stride, scores + i, AttentionTiles.FactorStride);
+                    strip.Height, vectors, factors, keys, count, (float*)start, stride, scores + i, AttentionTiles.FactorStride);
             }
+        }
+
+        if (view.KeyScales[view.From / Group] != 0)
+        {
+            Rescale(band, view, strip, begin, end, view.KeyScales, head);
         }
 
         nint Lanes(int positions) => positions / KvStorage.TilePositions * tile + positions % KvStorage.TilePositions * width;
     }
 
-    // Adds weights [rows, FactorStride] times the values [from, to) of a chunk to sums [rows, ValueStride].
-    private void AddValues<TFormat>(float* weights, in ChunkView view, int rows, int from, int to, float* sums)
+    // What is read after the keys of one head in one group: those of the next head, then of the next group, then values.
+    private byte* AheadOfKeys(in Band band, in ChunkView view, int head, int position) => (byte*)(
+        head + 1 < band.Heads ? view.Keys[position / Group] + (head + 1) * (nint)_cache.KeyHeadBytes
+        : NextGroup(position) < view.To ? view.Keys[position / Group + 1]
+        : view.Values[view.From / Group]);
+
+    private byte* AheadOfValues(in Band band, in ChunkView view, int head, int position) => (byte*)(
+        head + 1 < band.Heads ? view.Values[position / Group] + (head + 1) * (nint)_cache.ValueHeadBytes
+        : NextGroup(position) < view.To ? view.Values[position / Group + 1]
+        : view.Behind);
+
+    // Multiplies what the rows of a strip see of [begin, end) by the scales of their head, which lie so far behind those of the band's first.
+    private void Rescale(in Band band, in ChunkView view, in Strip strip, int begin, int end, in GroupAddresses scales, nint head)
+    {
+        float* weights = band.StripScores(strip);
+        for (int r = strip.First; r <= strip.Last; r++, weights += AttentionTiles.FactorStride)
+        {
+            int to = Math.Min(end, To(band, view, r));
+            for (int i = Math.Max(begin, From(band, view, r)), next; i < to; i = next)
+            {
+                next = Math.Min(to, NextGroup(i));
+                Vectors.Multiply<TLanes>(weights + i, (float*)(scales[i / Group] + head) + i % Group, next - i);
+            }
+        }
+    }
+
+    // Scores become softmax weights of this chunk, which begins without a sum.
+    private void Weigh(in Band band, in ChunkView view, in Strip strip)
+    {
+        float scale = 1f / MathF.Sqrt(_cache.HeadDimension);
+        float* weights = band.StripScores(strip), maxima = band.ChunkMaxima + band.Slot(strip), totals = band.ChunkTotals + band.Slot(strip);
+        for (int r = strip.First; r <= strip.Last; r++, weights += AttentionTiles.FactorStride, maxima++, totals++)
+        {
+            int from = From(band, view, r), count = To(band, view, r) - from;
+            if (count > 0)
+            {
+                *maxima = Vectors.ScaleAndMax<TLanes>(weights + from, count, scale);
+                *totals = Vectors.ExpAndSum<TLanes>(weights + from, count, *maxima);
+            }
+        }
+
+        new Span<float>(band.StripSums(strip, _cache.ValueStride), strip.Height * _cache.ValueStride).Clear();
+    }
+
+    // Adds weights times the values [begin, end) of a chunk to the strip's sums over the chunk.
+    private void AddValues<TFormat>(in Band band, in ChunkView view, in Strip strip, int begin, int end)
+        where TFormat : struct, IKvFormat
+    {
+        if (view.ValueScales[view.From / Group] != 0)
+        {
+            Rescale(band, view, strip, begin, end, view.ValueScales, strip.Head * (nint)_cache.ValueHeadBytes);
+        }
+
+        int sharedFrom = From(band, view, strip.Last), sharedTo = To(band, view, strip.First), stride = _cache.ValueStride;
+        float* weights = band.StripScores(strip), sums = band.StripSums(strip, stride);
+        bool shares = sharedFrom < sharedTo && strip.Height > 1;
+        if (shares)
+        {
+            // What only some rows see stands before and after what all see.
+            for (int r = 0; r < strip.Height; r++)
+            {
+                int from = Math.Max(begin, From(band, view, strip.First + r));
+                AddRows<TFormat>(band, view, strip.Head, weights + r * AttentionTiles.FactorStride, 1, from, Math.Min(end, sharedFrom), sums + r * stride);
+            }
+
+            AddRows<TFormat>(band, view, strip.Head, weights, strip.Height, Math.Max(begin, sharedFrom), Math.Min(end, sharedTo), sums);
+        }
+
+        for (int r = 0; r < strip.Height; r++)
+        {
+            int from = Math.Max(begin, shares ? sharedTo : From(band, view, strip.First + r)), to = Math.Min(end, To(band, view, strip.First + r));
+            AddRows<TFormat>(band, view, strip.Head, weights + r * AttentionTiles.FactorStride, 1, from, to, sums + r * stride);
+        }
+    }
+
+    // Adds weights [rows, FactorStride] times the values [from, to) of a head in a chunk to sums [rows, ValueStride].
+    private void AddRows<TFormat>(in Band band, in ChunkView view, int head, float* weights, int rows, int from, int to, float* sums)
         where TFormat : struct, IKvFormat
     {
         int stride = _cache.ValueStride, width = TFormat.ElementBytes;
-        for (int i = from, end; i < to; i = end)
+        for (int i = from, next; i < to; i = next)
         {
-            end = Math.Min(to, (i / Group + 1) * Group);
-            byte* first = (byte*)view.Values[i / Group] + (long)(i % Group) * stride * width;
+            next = Math.Min(to, NextGroup(i));
+            int offset = i % Group * stride * width;
+            byte* first = (byte*)view.Values[i / Group] + head * (nint)_cache.ValueHeadBytes + offset;
+            byte* ahead = AheadOfValues(band, view, head, i) + offset;
             for (int d = 0, vectors; d < stride; d += vectors * TLanes.Count)
             {
                 vectors = AttentionTiles.VectorsAtOnce<TLanes>(rows, stride - d);
@@ -355,18 +463,19 @@ internal sealed unsafe partial class Attention<TLanes>
                     Second = TLanes.Count * width,
                     Third = 2 * TLanes.Count * width,
                     Step = stride * width,
-                    Ahead = view.ValuesAhead[i / Group],
+                    Ahead = ahead + d * (next - i) * width,
                 };
-                AttentionTiles.Sum<TLanes, TFormat>(rows, vectors, weights + i, values, end - i, sums + d, stride, sums + d, stride);
+                AttentionTiles.Sum<TLanes, TFormat>(rows, vectors, weights + i, values, next - i, sums + d, stride, sums + d, stride);
             }
         }
     }
 
     // Rows in the lanes of one virtual vector; those that see nothing of the chunk stay as they are.
-    private void Merge(in Band band, int strip, int height, int* from, int* to, float* chunkMaxima, float* chunkTotals)
+    private void Merge(in Band band, in ChunkView view, in Strip strip)
     {
         float* oldScales = stackalloc float[StripLanes], newScales = stackalloc float[StripLanes], maxima = stackalloc float[StripLanes];
-        float* bandMaxima = band.Maxima + strip, bandTotals = band.Totals + strip;
+        float* bandMaxima = band.Maxima + band.Row(strip), bandTotals = band.Totals + band.Row(strip);
+        float* chunkMaxima = band.ChunkMaxima + band.Slot(strip), chunkTotals = band.ChunkTotals + band.Slot(strip);
         for (int lane = 0; lane < StripLanes; lane += TLanes.Count)
         {
             TLanes old = TLanes.Load(bandMaxima + lane), fresh = TLanes.Load(chunkMaxima + lane), max = TLanes.MaxNumber(old, fresh);
@@ -375,15 +484,15 @@ internal sealed unsafe partial class Attention<TLanes>
             TLanes.Store(Vectors.Exp(fresh - max), newScales + lane);
         }
 
-        for (int r = 0; r < height; r++)
+        float* sums = band.Sums + band.Row(strip) * _cache.ValueStride, chunkSums = band.StripSums(strip, _cache.ValueStride);
+        for (int r = 0; r < strip.Height; r++, sums += _cache.ValueStride, chunkSums += _cache.ValueStride)
         {
-            if (from[r] >= to[r])
+            if (From(band, view, strip.First + r) >= To(band, view, strip.First + r))
             {
                 continue;
             }
 
             TLanes old = TLanes.Broadcast(oldScales[r]), fresh = TLanes.Broadcast(newScales[r]);
-            float* sums = band.Sums + (strip + r) * _cache.ValueStride, chunkSums = band.ChunkSums + r * _cache.ValueStride;
             for (int d = 0; d < _cache.ValueStride; d += TLanes.Count)
             {
                 TLanes.Store(TLanes.FusedMultiplyAdd(TLanes.Load(chunkSums + d), fresh, TLanes.Load(sums + d) * old), sums + d);
@@ -394,21 +503,53 @@ internal sealed unsafe partial class Attention<TLanes>
         }
     }
 
-    // The rows at hand: those of one position, head after head, then those of the next.
+    private static int NextGroup(int position) => (position / Group + 1) * Group;
+
+    // Rows of one key head of a band that the register tiles take together.
+    private readonly record struct Strip(int Head, int First, int Height)
+    {
+        public int Last => First + Height - 1;
+    }
+
+    // The rows at hand: of one key head those of one position, query head after query head, then those of the next; then the next key head.
     private struct Band
     {
-        public float* Queries, Sums, Maxima, Totals, Scores, ChunkSums, WideKeys, WideValues;
-        public int FirstPosition, HeadsPerKey, Rows;
+        public float* Queries, Sums, Maxima, Totals, Scores, ChunkSums, ChunkMaxima, ChunkTotals, Zeros, WideKeys, WideValues;
+        public int FirstPosition, HeadsPerKey, HeadRows, Heads;
 
+        public readonly int Rows => Heads * HeadRows;
+
+        // Few rows wait for memory, many compute.
+        public readonly bool IsStream => HeadRows <= TLanes.TileRows;
+
+        // The position of a row of a head.
         public readonly int Position(int row) => FirstPosition + row / HeadsPerKey;
+
+        public readonly Strip StripAt(int head, int row) => new(head, row, PackedRows.StripRows(row, HeadRows, TLanes.TileRows));
+
+        public readonly Strip After(in Strip strip) =>
+            strip.First + strip.Height < HeadRows ? StripAt(strip.Head, strip.First + strip.Height) : StripAt(strip.Head + 1, 0);
+
+        public readonly int Row(in Strip strip) => strip.Head * HeadRows + strip.First;
+
+        // Where the state of a strip in a chunk stands: all at once while streaming, otherwise one in the place of the other.
+        public readonly int Slot(in Strip strip) => IsStream ? Row(strip) : 0;
+
+        public readonly float* StripScores(in Strip strip) => Scores + Slot(strip) * AttentionTiles.FactorStride;
+
+        public readonly float* StripSums(in Strip strip, int stride) => ChunkSums + Slot(strip) * stride;
     }
 
+    // A chunk from its first position on; what the band's rows see lies in [From, To), From rounded down to a group. Addresses are those of the
+    // band's first head; Behind is read after the chunk.
     private struct ChunkView
     {
-        public GroupAddresses Keys, Values, KeyScales, ValueScales, KeysAhead, ValuesAhead;
+        public int Position, From, To;
+        public nint Behind;
+        public GroupAddresses Keys, Values, KeyScales, ValueScales;
     }
 
-    // One address or distance for each group of a chunk.
+    // One address for each group of a chunk.
     [InlineArray(GroupsPerChunk)]
     private struct GroupAddresses
     {

@@ -19,6 +19,8 @@ internal static unsafe class AttentionTiles
     /// <summary>The most k of one tile.</summary>
     public const int MostFactors = KvStorage.ChunkPositions;
 
+    private const int LineBytes = 64;
+
     /// <summary>How many vectors of so many lanes one call sums: four for one row, since two alone would wait for each other.</summary>
     public static int VectorsAtOnce<TLanes>(int rows, int lanes)
         where TLanes : struct, ILanes<TLanes> => rows == 1 && lanes >= 4 * TLanes.Count ? 4 : 2;
@@ -73,8 +75,8 @@ internal static unsafe class AttentionTiles
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
-        byte* w = cache.First, v = w + cache.Second;
-        nint step = cache.Step, ahead = cache.Ahead;
+        byte* w = cache.First, v = w + cache.Second, ahead = cache.Ahead;
+        nint step = cache.Step;
         TLanes c0 = TLanes.Load(start), d0 = TLanes.Load(start + TLanes.Count),
             c1 = TLanes.Load(start + startStride), d1 = TLanes.Load(start + startStride + TLanes.Count),
             c2 = TLanes.Load(start + 2 * startStride), d2 = TLanes.Load(start + 2 * startStride + TLanes.Count),
@@ -87,10 +89,9 @@ internal static unsafe class AttentionTiles
             c9 = TLanes.Load(start + 9 * startStride), d9 = TLanes.Load(start + 9 * startStride + TLanes.Count),
             c10 = TLanes.Load(start + 10 * startStride), d10 = TLanes.Load(start + 10 * startStride + TLanes.Count),
             c11 = TLanes.Load(start + 11 * startStride), d11 = TLanes.Load(start + 11 * startStride + TLanes.Count);
-        for (; count > 0; count--, a++, w += step, v += step)
+        for (; count > 0; count--, a++, w += step, v += step, ahead += 2 * TLanes.Count * TFormat.ElementBytes)
         {
-            Prefetch(w + ahead);
-            Prefetch(v + ahead);
+            Prefetch(ahead, 2 * TLanes.Count * TFormat.ElementBytes);
             TLanes p = TFormat.Load<TLanes>(w), q = TFormat.Load<TLanes>(v), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
@@ -149,8 +150,8 @@ internal static unsafe class AttentionTiles
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
-        byte* w = cache.First, v = w + cache.Second;
-        nint step = cache.Step, ahead = cache.Ahead;
+        byte* w = cache.First, v = w + cache.Second, ahead = cache.Ahead;
+        nint step = cache.Step;
         TLanes c0 = TLanes.Load(start), d0 = TLanes.Load(start + TLanes.Count),
             c1 = TLanes.Load(start + startStride), d1 = TLanes.Load(start + startStride + TLanes.Count),
             c2 = TLanes.Load(start + 2 * startStride), d2 = TLanes.Load(start + 2 * startStride + TLanes.Count),
@@ -159,10 +160,9 @@ internal static unsafe class AttentionTiles
             c5 = TLanes.Load(start + 5 * startStride), d5 = TLanes.Load(start + 5 * startStride + TLanes.Count),
             c6 = TLanes.Load(start + 6 * startStride), d6 = TLanes.Load(start + 6 * startStride + TLanes.Count),
             c7 = TLanes.Load(start + 7 * startStride), d7 = TLanes.Load(start + 7 * startStride + TLanes.Count);
-        for (; count > 0; count--, a++, w += step, v += step)
+        for (; count > 0; count--, a++, w += step, v += step, ahead += 2 * TLanes.Count * TFormat.ElementBytes)
         {
-            Prefetch(w + ahead);
-            Prefetch(v + ahead);
+            Prefetch(ahead, 2 * TLanes.Count * TFormat.ElementBytes);
             TLanes p = TFormat.Load<TLanes>(w), q = TFormat.Load<TLanes>(v), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
@@ -205,18 +205,17 @@ internal static unsafe class AttentionTiles
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
-        byte* w = cache.First, v = w + cache.Second;
-        nint step = cache.Step, ahead = cache.Ahead;
+        byte* w = cache.First, v = w + cache.Second, ahead = cache.Ahead;
+        nint step = cache.Step;
         TLanes c0 = TLanes.Load(start), d0 = TLanes.Load(start + TLanes.Count),
             c1 = TLanes.Load(start + startStride), d1 = TLanes.Load(start + startStride + TLanes.Count),
             c2 = TLanes.Load(start + 2 * startStride), d2 = TLanes.Load(start + 2 * startStride + TLanes.Count),
             c3 = TLanes.Load(start + 3 * startStride), d3 = TLanes.Load(start + 3 * startStride + TLanes.Count),
             c4 = TLanes.Load(start + 4 * startStride), d4 = TLanes.Load(start + 4 * startStride + TLanes.Count),
             c5 = TLanes.Load(start + 5 * startStride), d5 = TLanes.Load(start + 5 * startStride + TLanes.Count);
-        for (; count > 0; count--, a++, w += step, v += step)
+        for (; count > 0; count--, a++, w += step, v += step, ahead += 2 * TLanes.Count * TFormat.ElementBytes)
         {
-            Prefetch(w + ahead);
-            Prefetch(v + ahead);
+            Prefetch(ahead, 2 * TLanes.Count * TFormat.ElementBytes);
             TLanes p = TFormat.Load<TLanes>(w), q = TFormat.Load<TLanes>(v), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
@@ -251,16 +250,15 @@ internal static unsafe class AttentionTiles
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
-        byte* w = cache.First, v = w + cache.Second;
-        nint step = cache.Step, ahead = cache.Ahead;
+        byte* w = cache.First, v = w + cache.Second, ahead = cache.Ahead;
+        nint step = cache.Step;
         TLanes c0 = TLanes.Load(start), d0 = TLanes.Load(start + TLanes.Count),
             c1 = TLanes.Load(start + startStride), d1 = TLanes.Load(start + startStride + TLanes.Count),
             c2 = TLanes.Load(start + 2 * startStride), d2 = TLanes.Load(start + 2 * startStride + TLanes.Count),
             c3 = TLanes.Load(start + 3 * startStride), d3 = TLanes.Load(start + 3 * startStride + TLanes.Count);
-        for (; count > 0; count--, a++, w += step, v += step)
+        for (; count > 0; count--, a++, w += step, v += step, ahead += 2 * TLanes.Count * TFormat.ElementBytes)
         {
-            Prefetch(w + ahead);
-            Prefetch(v + ahead);
+            Prefetch(ahead, 2 * TLanes.Count * TFormat.ElementBytes);
             TLanes p = TFormat.Load<TLanes>(w), q = TFormat.Load<TLanes>(v), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
@@ -287,14 +285,13 @@ internal static unsafe class AttentionTiles
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
-        byte* w = cache.First, v = w + cache.Second;
-        nint step = cache.Step, ahead = cache.Ahead;
+        byte* w = cache.First, v = w + cache.Second, ahead = cache.Ahead;
+        nint step = cache.Step;
         TLanes c0 = TLanes.Load(start), d0 = TLanes.Load(start + TLanes.Count),
             c1 = TLanes.Load(start + startStride), d1 = TLanes.Load(start + startStride + TLanes.Count);
-        for (; count > 0; count--, a++, w += step, v += step)
+        for (; count > 0; count--, a++, w += step, v += step, ahead += 2 * TLanes.Count * TFormat.ElementBytes)
         {
-            Prefetch(w + ahead);
-            Prefetch(v + ahead);
+            Prefetch(ahead, 2 * TLanes.Count * TFormat.ElementBytes);
             TLanes p = TFormat.Load<TLanes>(w), q = TFormat.Load<TLanes>(v), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
@@ -313,16 +310,13 @@ internal static unsafe class AttentionTiles
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
-        byte* w0 = cache.First, w1 = w0 + cache.Second, w2 = w0 + cache.Third, w3 = w2 + cache.Second;
-        nint step = cache.Step, ahead = cache.Ahead;
+        byte* w0 = cache.First, w1 = w0 + cache.Second, w2 = w0 + cache.Third, w3 = w2 + cache.Second, ahead = cache.Ahead;
+        nint step = cache.Step;
         TLanes c0 = TLanes.Load(start), c1 = TLanes.Load(start + TLanes.Count);
         TLanes c2 = TLanes.Load(start + 2 * TLanes.Count), c3 = TLanes.Load(start + 3 * TLanes.Count);
-        for (; count > 0; count--, a++, w0 += step, w1 += step, w2 += step, w3 += step)
+        for (; count > 0; count--, a++, w0 += step, w1 += step, w2 += step, w3 += step, ahead += 4 * TLanes.Count * TFormat.ElementBytes)
         {
-            Prefetch(w0 + ahead);
-            Prefetch(w1 + ahead);
-            Prefetch(w2 + ahead);
-            Prefetch(w3 + ahead);
+            Prefetch(ahead, 4 * TLanes.Count * TFormat.ElementBytes);
             TLanes x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(TFormat.Load<TLanes>(w0), x, c0);
             c1 = TLanes.FusedMultiplyAdd(TFormat.Load<TLanes>(w1), x, c1);
@@ -339,13 +333,12 @@ internal static unsafe class AttentionTiles
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IKvFormat
     {
-        byte* w = cache.First, v = w + cache.Second;
-        nint step = cache.Step, ahead = cache.Ahead;
+        byte* w = cache.First, v = w + cache.Second, ahead = cache.Ahead;
+        nint step = cache.Step;
         TLanes c = TLanes.Load(start), d = TLanes.Load(start + TLanes.Count);
-        for (; count > 0; count--, a++, w += step, v += step)
+        for (; count > 0; count--, a++, w += step, v += step, ahead += 2 * TLanes.Count * TFormat.ElementBytes)
         {
-            Prefetch(w + ahead);
-            Prefetch(v + ahead);
+            Prefetch(ahead, 2 * TLanes.Count * TFormat.ElementBytes);
             TLanes x = TLanes.Broadcast(a[0]);
             c = TLanes.FusedMultiplyAdd(TFormat.Load<TLanes>(w), x, c);
             d = TLanes.FusedMultiplyAdd(TFormat.Load<TLanes>(v), x, d);
@@ -362,13 +355,23 @@ internal static unsafe class AttentionTiles
         TLanes.Store(second, y + TLanes.Count);
     }
 
-    // Blocks of other heads stand between those of one head: no hardware prefetcher finds the next.
+    // As many bytes as a step reads, one behind the other whatever order they will be read in: memory answers a single stream fastest.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* line)
+    private static void Prefetch(byte* line, int bytes)
     {
         if (Sse.IsSupported)
         {
             Sse.Prefetch0(line);
+            if (bytes > LineBytes)
+            {
+                Sse.Prefetch0(line + LineBytes);
+            }
+
+            if (bytes > 2 * LineBytes)
+            {
+                Sse.Prefetch0(line + 2 * LineBytes);
+                Sse.Prefetch0(line + 3 * LineBytes);
+            }
         }
     }
 }
@@ -388,6 +391,6 @@ internal unsafe ref struct CacheVectors
     /// <summary>From one k to the next.</summary>
     public nint Step;
 
-    /// <summary>To what is read after this, to be fetched meanwhile; 0 if nothing is.</summary>
-    public nint Ahead;
+    /// <summary>What is read later, to be fetched meanwhile: as many bytes as this reads.</summary>
+    public byte* Ahead;
 }
