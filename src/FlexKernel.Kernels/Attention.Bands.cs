@@ -83,7 +83,7 @@ internal sealed unsafe partial class Attention<TLanes>
     {
         int rowsPerBand = Math.Max(1, BandRows / band.HeadsPerKey), behind = span.FirstRow + span.Rows;
         long headCost = Cost(span.FirstRow, span.Rows);
-        for (int head = (int)(Math.Max(0, begin) / headCost); head < _cache.Heads && head * headCost < end; head++)
+        for (int head = (int)Math.Clamp(begin / headCost, 0, _cache.Heads); head < _cache.Heads && head * headCost < end; head++)
         {
             long cost = head * headCost;
             int row = span.FirstRow;

@@ -104,6 +104,18 @@ public abstract unsafe class AttentionTests<TLanes>
         }
     }
 
+    // Few rows take as many heads at once as a band holds; these are more, and the workers' shares are uneven.
+    [Theory]
+    [MemberData(nameof(Formats))]
+    public void Attend_FewRowsOfManyHeads_GivesTheBitsOfWholeTexts(KvFormat format)
+    {
+        using AttentionCase test = new(95, 98, 49, 8, null, 1, 66, 261) { Format = format };
+        AttentionCase.Result whole = test.Run(Path, 1, 64, test.Prefill(1000));
+        whole.AssertSameBits(test.Run(Path, 1, 64, test.Prefill(1)), $"{format}, one by one");
+        whole.AssertSameBits(test.Run(Path, 3, 128, test.Prefill(3)), $"{format}, pieces of 3");
+        whole.AssertSameBits(test.Run(Path, 2, 256, test.Ragged(8, 6)), $"{format}, ragged");
+    }
+
     [Fact]
     public void Attend_BlockAndChunkBorders_MatchesReference()
     {
