@@ -114,19 +114,21 @@ public sealed class BenchResultsTests
         Append(wide, KernelPath.Bits512, 200);
         Append(wide, KernelPath.Bits256, 300);
         Append(narrow, KernelPath.Bits256, 50);
+        Append(wide, KernelPath.Bits512, 250, KvFormat.Q8);
 
         string speed = (await Bench("tables", directory.Path)).Out.Split("speed:\n\n")[1].Split("rival:")[0];
 
         Assert.Contains("AVX-512 (cpu A) | AVX2 (emulated on cpu A) |", speed, StringComparison.Ordinal);
         Assert.Matches(@"\| x +\| bf16 +\| pp8 +\| 1 +\| +200 tokens/s, 50 % \| +50.0 tokens/s, 50 % \|", speed);
+        Assert.Matches(@"\| x +\| bf16, kv q8 +\| pp8 +\| 1 +\| +250 tokens/s, 50 % \| +missing \|", speed);
         Assert.Contains("`flexkernel bench x`", speed, StringComparison.Ordinal);
         Assert.Contains("not run there yet: **AVX2 with VNNI**, **NEON**. Emulated only, on a processor that has more: AVX2.", speed, StringComparison.Ordinal);
 
-        void Append(MachineFacts machine, KernelPath path, double rate)
+        void Append(MachineFacts machine, KernelPath path, double rate, KvFormat cache = KvFormat.F32)
         {
             Measurement test = new(BenchTest.Prefill, 8, 0, new(rate, rate, rate), 1, 1, new(CeilingKind.MultiplyAdd, 2 * rate, rate), null);
             BenchBlock block = new(new ModelFacts("x", "bf16", 1, 2, 0, null), path, 1, [test], []);
-            BenchReport report = new(new([], 0, [], [], 1, 1, 1), machine, "flexkernel bench x", null, [block], []);
+            BenchReport report = new(new([], 0, [], [], 1, 1, 1, cache), machine, "flexkernel bench x", null, [block], []);
             _clock = _clock.AddMinutes(1);
             ResultStore.Append(directory.Path, machine, new FixedClock(_clock), "run", json => JsonBench.Write(json, report));
         }

@@ -39,9 +39,30 @@ public sealed class BenchTests
 
         string[] lines = run.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         int columns = lines[0].Split(',').Length;
-        Assert.Equal(["pp4", "pp6", "tg2", "tg2@70", "rows1", "rows3"], lines[1..].Select(l => l.Split(',')[6]));
+        Assert.Equal(["pp4", "pp6", "tg2", "tg2@70", "rows1", "rows3"], lines[1..].Select(l => l.Split(',')[7]));
         Assert.All(lines, line => Assert.Equal(columns, line.Split(',').Length));
         Assert.Contains("warning: ", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Kv_IsNamedAndCountedInBytesReadPerToken()
+    {
+        Dictionary<string, double> work = [];
+        foreach (string kv in (string[])["f32", "bf16", "q8"])
+        {
+            JsonElement report = Assert.Single((await Run("--output", "json", "--kv", kv, "--prefill", "0", "--context", "70")).Json);
+            Assert.Equal(kv, report.GetProperty("kv").GetString());
+            work[kv] = Number(report.GetProperty("blocks")[0].GetProperty("tests")[0], "work_per_token");
+        }
+
+        // Keys, and values padded to 32, at 70 + 8 + 1.5 positions: 4, 2 or 1 bytes a number, and of q8 a scale for each key and each value.
+        ModelDescription tiny = BenchShapes.Find("tiny");
+        double heads = 79.5 * tiny.LayerCount * tiny.KeyValueHeadCount;
+        int numbers = tiny.HeadDimension + (tiny.HeadDimension + 31) / 32 * 32;
+        Assert.Equal(heads * numbers * (4 - 2), work["f32"] - work["bf16"], 1.0);
+        Assert.Equal(heads * (numbers * (4 - 1) - 2 * sizeof(float)), work["f32"] - work["q8"], 1.0);
+        Assert.Contains("Keys and values: f16", (await Run("--kv", "f16", "--prefill", "0")).Out, StringComparison.Ordinal);
+        (await Run("--kv", "q4")).AssertFails(ExitCode.Usage, "f32, bf16, f16 or q8", "q4");
     }
 
     [Fact]

@@ -23,7 +23,7 @@ internal sealed class BenchEngine : IDisposable
     {
         _model = model;
         _cancellationToken = cancellationToken;
-        TransformerOptions sizes = new() { ContextLength = plan.ContextLength, MaxBatchTokens = plan.Batch };
+        TransformerOptions sizes = new() { ContextLength = plan.ContextLength, MaxBatchTokens = plan.Batch, KvFormat = plan.Cache };
 
         // A context and, beside it, what is decoded from it.
         int beside = BenchPlan.DecodeDiscarded + plan.Decode + plan.Rows.DefaultIfEmpty(0).Max() + 2 * sizes.BlockSize;

@@ -23,14 +23,25 @@ internal enum BenchFormat
 /// <param name="Repetitions">Repetitions of each measurement.</param>
 /// <param name="Batch">The most tokens of one pass.</param>
 /// <param name="ProbeBytes">Bytes the bandwidth probe reads.</param>
+/// <param name="Cache">How keys and values are kept.</param>
 internal sealed record BenchPlan(
-    IReadOnlyList<int> Prefill, int Decode, IReadOnlyList<int> Contexts, IReadOnlyList<int> Rows, int Repetitions, int Batch, long ProbeBytes)
+    IReadOnlyList<int> Prefill,
+    int Decode,
+    IReadOnlyList<int> Contexts,
+    IReadOnlyList<int> Rows,
+    int Repetitions,
+    int Batch,
+    long ProbeBytes,
+    KvFormat Cache)
 {
     /// <summary>Tokens read before decoding by default: a small context, so that weights make up the traffic.</summary>
     public const int DefaultContext = 16;
 
     /// <summary>Decoded tokens that do not count: caches and branch predictors warm up.</summary>
     public const int DecodeDiscarded = 8;
+
+    /// <summary>How options name the format of keys and values.</summary>
+    public string CacheName => Cache.ToString().ToLowerInvariant();
 
     public bool IsEmpty => Prefill.Count == 0 && Decode == 0 && Rows.Count == 0;
 

@@ -49,6 +49,8 @@ internal sealed class BenchVerb : Verb
         "N",
         Parsers.Integer(1, 1 << 20));
 
+    private readonly Option<KvFormat?> _kv = CommonOptions.CacheFormat();
+
     private readonly Option<BenchFormat?> _output = OptionFactory.Value(
         "--output", "md, csv or json; md by default", "FORMAT", ParseFormat);
 
@@ -62,7 +64,7 @@ internal sealed class BenchVerb : Verb
     {
         _source = new BenchSource(terminal);
         foreach (Option option in (Option[])[
-            .. _source.All, _threads, _paths, _prefill, _decode, _contexts, _rows, _repetitions, _batch, _probe, .. _rival.All, _output, _roofline, _results])
+            .. _source.All, _threads, _paths, _prefill, _decode, _contexts, _rows, _repetitions, _batch, _kv, _probe, .. _rival.All, _output, _roofline, _results])
         {
             Add(option);
         }
@@ -77,6 +79,7 @@ internal sealed class BenchVerb : Verb
         new("", "a dense model of 474 million random weights"),
         new("--shape 474m-mix --weights bf16,q8,q4 --threads 1 --prefill 512", "one full and six low-rank experts in three formats, one thread"),
         new("--decode 32 --prefill 4096 --context 512,4000 --rows 2,4,8", "long texts, and passes of a few tokens"),
+        new("--kv q8 --prefill 0 --context 4000", "writing behind a long text whose keys and values take a byte a number"),
         new("--weights bf16,q8,q4 --threads 1 --roofline roofline.svg", "a picture of what is reached and what bounds it"),
         new("--weights bf16,q8 --rival llama-bench --rival-model bf16=a.gguf --rival-model q8=b.gguf", "in turns with another engine"),
         new("--model models --path 256,512 --output csv --results bench/results", "a model of your own at two vector widths, kept"),
@@ -142,7 +145,8 @@ internal sealed class BenchVerb : Verb
             parse.GetValue(_rows) ?? [],
             parse.GetValue(_repetitions) ?? DefaultRepetitions,
             parse.GetValue(_batch) ?? DefaultBatch,
-            (long)(parse.GetValue(_probe) ?? DefaultProbe) << 20);
+            (long)(parse.GetValue(_probe) ?? DefaultProbe) << 20,
+            parse.GetValue(_kv) ?? KvFormat.F32);
         return plan.IsEmpty
             ? throw CliException.Usage("--prefill 0 and --decode 0 leave nothing to measure")
             : plan;

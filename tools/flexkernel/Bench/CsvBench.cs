@@ -7,7 +7,7 @@ namespace FlexKernel.Cli.Bench;
 internal static class CsvBench
 {
     private const string Header =
-        "model,weights,bits_per_weight,k,path,threads,test,tokens,context,repetitions,"
+        "model,weights,bits_per_weight,kv,k,path,threads,test,tokens,context,repetitions,"
         + "tokens_per_second,min,max,per_second,ceiling,ceiling_before,ceiling_after,share,"
         + "rival_tokens_per_second,rival_min,rival_max,ratio,ratio_min,ratio_max";
 
@@ -37,7 +37,7 @@ internal static class CsvBench
     {
         ModelFacts model = block.Model;
         return Invariant(
-            $"{Quote(model.Name)},{model.Weights},{model.BitsPerWeight:0.###},{model.ActiveExperts},{KernelPaths.Name(block.Path)},{block.Threads},")
+            $"{Quote(model.Name)},{model.Weights},{model.BitsPerWeight:0.###},{report.Plan.CacheName},{model.ActiveExperts},{KernelPaths.Name(block.Path)},{block.Threads},")
             + Invariant($"{test},{tokens},{context},{report.Plan.Repetitions},{Text(rate)},");
     }
 

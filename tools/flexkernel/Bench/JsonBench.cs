@@ -12,6 +12,7 @@ internal static class JsonBench
         json.WriteString("command", report.Command);
         WriteMachine(json, report.Machine);
         json.WriteNumber("repetitions", report.Plan.Repetitions);
+        json.WriteString("kv", report.Plan.CacheName);
         if (report.Rival is not null)
         {
             json.WriteString("rival", report.Rival);

@@ -28,6 +28,7 @@ internal static class MarkdownBench
             output.WriteLine($"Model: {model.Name}, weights {model.Weights}, {Amounts.Short(model.Parameters)} parameters{experts}, {size}  ");
         }
 
+        output.WriteLine($"Keys and values: {report.Plan.CacheName}  ");
         output.WriteLine($"Machine: {machine.Column}, {Amounts.Of(machine.Processors, "processor")}, {machine.InstructionSets}  ");
         output.WriteLine($"Software: flexkernel {App.Version}, {machine.Runtime}, {machine.OperatingSystem}  ");
         output.WriteLine($"Command: `{report.Command}`  ");

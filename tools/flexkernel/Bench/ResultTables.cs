@@ -105,7 +105,7 @@ internal sealed class ResultTables
                 JsonElement machine = run.GetProperty("machine");
                 string instructions = Text(machine, "instruction_class");
                 bool isEmulated = machine.GetProperty("emulated").GetBoolean();
-                List<Cell> cells = kind == "run" ? [.. run.GetProperty("blocks").EnumerateArray().Where(b => IsWidest(b, instructions)).SelectMany(OfBlock)]
+                List<Cell> cells = kind == "run" ? [.. run.GetProperty("blocks").EnumerateArray().Where(b => IsWidest(b, instructions)).SelectMany(b => OfBlock(b, CacheName(run)))]
                     : kind == "team" ? OfTeam(run)
                     : [.. run.GetProperty("ceilings").EnumerateArray().SelectMany(OfCeilings)];
                 _entries.Add(new Entry(
@@ -123,11 +123,14 @@ internal sealed class ResultTables
         _ => "128",
     });
 
-    private static IEnumerable<Cell> OfBlock(JsonElement block)
+    // Runs kept before there was a choice do not say it.
+    private static string CacheName(JsonElement run) => run.TryGetProperty("kv", out JsonElement kv) ? kv.GetString()! : "f32";
+
+    private static IEnumerable<Cell> OfBlock(JsonElement block, string cache)
     {
         JsonElement model = block.GetProperty("model");
-        string name = Text(model, "name"), weights = Text(model, "weights"), threads = Number(block, "threads").ToString(CultureInfo.InvariantCulture);
-        string order = $"{name}|{Array.IndexOf(Formats, weights)}";
+        string name = Text(model, "name"), format = Text(model, "weights"), weights = cache == "f32" ? format : $"{format}, kv {cache}", threads = Number(block, "threads").ToString(CultureInfo.InvariantCulture);
+        string order = $"{name}|{Array.IndexOf(Formats, format)}{cache}";
         foreach (JsonElement test in block.GetProperty("tests").EnumerateArray())
         {
             string label = Text(test, "test");

@@ -45,7 +45,7 @@ internal sealed class TeamVerb : Verb
     {
         int threads = parse.GetValue(_threads) ?? Environment.ProcessorCount;
         int repetitions = parse.GetValue(_repetitions) ?? DefaultRepetitions;
-        BenchPlan plan = new([], parse.GetValue(_decode) ?? DefaultDecode, [BenchPlan.DefaultContext], [], repetitions, 1, 0);
+        BenchPlan plan = new([], parse.GetValue(_decode) ?? DefaultDecode, [BenchPlan.DefaultContext], [], repetitions, 1, 0, KvFormat.F32);
         if (threads < 2 || Environment.ProcessorCount < 2)
         {
             throw CliException.Usage("bench team needs two processors; this process may use one");

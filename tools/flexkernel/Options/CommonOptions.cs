@@ -22,6 +22,10 @@ internal static class CommonOptions
         string description = "Keep weights as f32, bf16, q8, q4 or q4c; by default as stored, which rounds nothing") =>
         OptionFactory.Value("--weights", description, "FORMAT", Parsers.Format);
 
+    /// <summary>The format keys and values are kept in.</summary>
+    public static Option<KvFormat?> CacheFormat() => OptionFactory.Value(
+        "--kv", "Keep keys and values as f32, bf16, f16 or q8; f32, which rounds nothing, by default", "FORMAT", Parsers.KvFormat);
+
     /// <summary>k.</summary>
     public static Option<int?> ActiveExperts(string description = "Experts per token; the model's own number by default") =>
         OptionFactory.Value("--k", description, "N", Parsers.Integer(1));

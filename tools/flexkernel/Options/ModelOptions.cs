@@ -18,8 +18,7 @@ internal sealed class ModelOptions
     private readonly Option<int?> _context = OptionFactory.Value(
         "--context", "Longest text in tokens, prompt included; the model's own limit by default", "N", Parsers.Integer(2));
 
-    private readonly Option<KvFormat?> _kv = OptionFactory.Value(
-        "--kv", "Keep keys and values as f32, bf16, f16 or q8; f32, which rounds nothing, by default", "FORMAT", Parsers.KvFormat);
+    private readonly Option<KvFormat?> _kv = CommonOptions.CacheFormat();
 
     private readonly CacheOptions _cache;
     private readonly EngineOptions _engine;
