@@ -235,7 +235,7 @@ public sealed class ModelLoader
         PackedMatrix head = _matrices.GetValueOrDefault(new TensorSlot(TensorRole.Head), embedding);
         LayerWeights[] layers = [.. Enumerable.Range(0, _stored.LayerCount).Select(layer => Layer(layer, description))];
         FreeUnused(layers);
-        return new ModelWeights(description, embedding, head, _vectors[new TensorSlot(TensorRole.FinalNorm)], layers, _owned) 
+        return new ModelWeights(description, embedding, head, _vectors[new TensorSlot(TensorRole.FinalNorm)], layers, _owned)
         {
             FileSha256 = digests ?? _digests,
         };

@@ -52,7 +52,11 @@ public sealed class PackedModelTests
         string source = TestData.Fixture("models/flexmore-chained");
         WeightFormats formats = new()
         {
-            Embedding = WeightFormat.BF16, Head = WeightFormat.Q8, Attention = WeightFormat.F32, FeedForward = WeightFormat.Q4, LowRank = WeightFormat.F32,
+            Embedding = WeightFormat.BF16,
+            Head = WeightFormat.Q8,
+            Attention = WeightFormat.F32,
+            FeedForward = WeightFormat.Q4,
+            LowRank = WeightFormat.F32,
         };
         using TemporaryDirectory directory = new();
         PackedModel.Write(source, directory["packed"], new PackingOptions { Weights = WeightFormat.Q8, Formats = formats });

@@ -25,8 +25,14 @@ public sealed class ProposalTests
         ["penalties"] = new() { RepetitionPenalty = 1.5f, FrequencyPenalty = 0.7f, PresencePenalty = 0.4f },
         ["everything"] = new()
         {
-            Temperature = 0.9f, TopK = 20, TopP = 0.95f, MinP = 0.01f, RepetitionPenalty = 1.3f, FrequencyPenalty = 0.5f,
-            LogitBias = new Dictionary<int, float> { [2] = 1, [9] = float.NegativeInfinity }, NoRepeatNgram = 2,
+            Temperature = 0.9f,
+            TopK = 20,
+            TopP = 0.95f,
+            MinP = 0.01f,
+            RepetitionPenalty = 1.3f,
+            FrequencyPenalty = 0.5f,
+            LogitBias = new Dictionary<int, float> { [2] = 1, [9] = float.NegativeInfinity },
+            NoRepeatNgram = 2,
         },
     };
 
