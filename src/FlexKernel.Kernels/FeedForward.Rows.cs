@@ -92,7 +92,7 @@ internal sealed unsafe partial class FeedForward<TLanes>
             }
         }
 
-        int inner = Padded(_weights.InnerSize);
+        int inner = InnerStride;
         _groups.Add(new Group(root, firstMember, members.Length, count)
         {
             Rows = groupRows,
@@ -109,7 +109,7 @@ internal sealed unsafe partial class FeedForward<TLanes>
     {
         int active = routing is null ? 1 : routing.ActiveExperts;
         int experts = weights.Experts.Length;
-        long inner = Padded(weights.InnerSize), hidden = Padded(weights.HiddenSize);
+        long inner = Activations.StrideOf(weights.InnerSize), hidden = Padded(weights.HiddenSize);
         long slots = Math.Min((long)rows * active, (long)rows * experts), members = Math.Min(experts, slots);
         long groups = Math.Min(weights.Roots.Length, members), groupSlots = Math.Min(slots, (long)rows * groups);
         long maxRanks = 0, maxChain = 0;

@@ -80,6 +80,8 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
 
     private static int Padded(int columns) => PackedMatrix.RoundUp(columns, PanelRows);
 
+    private int InnerStride => Activations.StrideOf(_weights.InnerSize);
+
     // Rows for full matrices, which may be quantised, or for low-rank factors, which are not.
     private PackedRows Pack(float* x, int stride, int* index, int rows, int columns, params ReadOnlySpan<PackedMatrix> readers)
     {
@@ -96,7 +98,7 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
 
     private void QueueInputProducts()
     {
-        int inner = Padded(_weights.InnerSize);
+        int inner = InnerStride;
         foreach (ref Group group in Span(_groups))
         {
             FullWeights root = _weights.Roots[group.Root];
@@ -146,8 +148,8 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
     // which takes the place of the root's gate.
     private void ActivatePart(int worker, int workers)
     {
-        int inner = Padded(_weights.InnerSize);
-        (int begin, int end) = WorkerTeam.Share(inner / PanelRows, worker, workers);
+        int inner = InnerStride;
+        (int begin, int end) = WorkerTeam.Share(Padded(_weights.InnerSize) / PanelRows, worker, workers);
         float* scratch = WorkerScratch(worker, out float* gates, out float* ups, out float* sums);
         for (int panel = begin; panel < end; panel += PanelsAtOnce)
         {
@@ -197,7 +199,7 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
 
     private void PackInner()
     {
-        int inner = Padded(_weights.InnerSize);
+        int inner = InnerStride;
         foreach (ref Group group in Span(_groups))
         {
             group.Sum = Pack(group.Gate, inner, null, group.Count, _weights.InnerSize, _weights.Roots[group.Root].Down);

@@ -9,6 +9,7 @@ namespace FlexKernel.Kernels;
 /// </remarks>
 public sealed unsafe class Activations : IDisposable
 {
+    private const int PageFloats = 1024;
     private readonly NativeMemoryOwner _memory;
 
     /// <summary>Allocates zeroed rows.</summary>
@@ -20,7 +21,7 @@ public sealed unsafe class Activations : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
         Rows = rows;
         Columns = columns;
-        Stride = PackedMatrix.RoundUp(columns, PackedMatrix.PanelRows);
+        Stride = StrideOf(columns);
         _memory = new NativeMemoryOwner((long)rows * Stride * sizeof(float));
     }
 
@@ -30,7 +31,7 @@ public sealed unsafe class Activations : IDisposable
     /// <summary>Values per row.</summary>
     public int Columns { get; }
 
-    /// <summary>Floats from one row to the next: <see cref="Columns"/> rounded up to a multiple of 32.</summary>
+    /// <summary>Floats from one row to the next: <see cref="Columns"/> rounded up to a multiple of 32, and 32 more for whole pages.</summary>
     public int Stride { get; }
 
     /// <summary>Bytes held.</summary>
@@ -49,6 +50,13 @@ public sealed unsafe class Activations : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _memory.Dispose();
+
+    // Rows a multiple of 4 KiB apart would share one set of the first-level cache.
+    internal static int StrideOf(int columns)
+    {
+        int padded = PackedMatrix.RoundUp(columns, PackedMatrix.PanelRows);
+        return padded % PageFloats == 0 ? checked(padded + PackedMatrix.PanelRows) : padded;
+    }
 
     internal void ClearPadding(int row) => new Span<float>(RowPointer(row) + Columns, Stride - Columns).Clear();
 

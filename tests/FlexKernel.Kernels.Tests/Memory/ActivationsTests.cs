@@ -8,6 +8,7 @@ public sealed unsafe class ActivationsTests
     [InlineData(1, 32)]
     [InlineData(32, 32)]
     [InlineData(33, 64)]
+    [InlineData(2048, 2080)]
     public void Constructor_AnyWidth_IsZeroAndPadded(int columns, int stride)
     {
         using Activations activations = new(3, columns);
