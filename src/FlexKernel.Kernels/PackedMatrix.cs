@@ -110,6 +110,30 @@ public sealed unsafe class PackedMatrix : IDisposable
     public void WriteRow(int row, ReadOnlySpan<float> values) =>
         WriteRows(row, MemoryMarshal.AsBytes(values), StoredType.F32, values.Length);
 
+    /// <summary>Stores the transpose of float32 rows in some panels: output n of this matrix is column n of the source.</summary>
+    /// <param name="source">[<see cref="Columns"/>, <see cref="Rows"/>]; row k holds weight k of every output.</param>
+    /// <param name="stride">Floats from row to row of <paramref name="source"/>.</param>
+    /// <param name="firstPanel">The first panel written.</param>
+    /// <param name="endPanel">The panel after the last.</param>
+    /// <remarks>A panel holds 32 outputs for each k, so this copies runs; nothing is transposed.</remarks>
+    internal void WriteTransposed(float* source, long stride, int firstPanel, int endPanel)
+    {
+        if (Format != WeightFormat.F32)
+        {
+            throw new InvalidOperationException($"A transpose is stored as {WeightFormat.F32}, not {Format}.");
+        }
+
+        for (int panel = firstPanel; panel < endPanel; panel++)
+        {
+            int first = panel * PanelRows, lanes = Math.Min(PanelRows, Rows - first);
+            float* destination = (float*)(Pointer + panel * PanelBytes);
+            for (int k = 0; k < Columns; k++, destination += PanelRows)
+            {
+                new ReadOnlySpan<float>(source + k * stride + first, lanes).CopyTo(new Span<float>(destination, lanes));
+            }
+        }
+    }
+
     /// <summary>Gives panels as they lie in memory, to store them or to fill them with what was stored; see <see cref="WeightTypes.LayoutVersion"/>.</summary>
     /// <param name="first">The first panel.</param>
     /// <param name="count">How many.</param>

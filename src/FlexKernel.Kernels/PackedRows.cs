@@ -69,6 +69,26 @@ internal unsafe struct PackedRows
         float* Source(int i) => x + (long)(index == null ? begin + i : index[begin + i]) * stride;
     }
 
+    /// <summary>Packs one strip of the transpose of a matrix: packed row n is column n of the source.</summary>
+    /// <param name="x">[<see cref="Columns"/>, <see cref="Rows"/>]; row k holds value k of every packed row.</param>
+    /// <param name="stride">Floats from row to row of <paramref name="x"/>.</param>
+    /// <param name="begin">The strip's first packed row.</param>
+    /// <param name="rows">The strip's height.</param>
+    public readonly void PackTransposedStrip(float* x, long stride, int begin, int rows)
+    {
+        int pairedColumns = PackedMatrix.RoundUp(Columns, 2);
+        float* strip = Data + (long)begin * pairedColumns;
+        for (int k = 0; k < Columns; k++, strip += rows)
+        {
+            new ReadOnlySpan<float>(x + k * stride + begin, rows).CopyTo(new Span<float>(strip, rows));
+        }
+
+        if (pairedColumns > Columns)
+        {
+            new Span<float>(strip, rows).Clear();
+        }
+    }
+
     private static void PackOne(float* a, int first, int columns, float* destination, int rows)
     {
         for (int k = first; k < columns; k++)

@@ -59,7 +59,7 @@ internal static unsafe class Router
     }
 
     // NaN compares false: with only NaN left the lowest index is taken, so a broken row cannot break the batch.
-    private static int LargestLeft(float* probabilities, ReadOnlySpan<bool> chosen)
+    internal static int LargestLeft(float* probabilities, ReadOnlySpan<bool> chosen)
     {
         int best = -1;
         for (int i = 0; i < chosen.Length; i++)

@@ -77,6 +77,25 @@ internal static unsafe class Vectors
         return Tree(lanes);
     }
 
+    /// <summary>Sum of products of <paramref name="count"/> values, which fill whole groups of 16 (padding included).</summary>
+    public static float Dot<TLanes>(float* x, float* y, int count)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        float* lanes = stackalloc float[VirtualLanes];
+        for (int lane = 0; lane < VirtualLanes; lane += TLanes.Count)
+        {
+            TLanes sum = TLanes.Zero;
+            for (int i = lane; i < count; i += VirtualLanes)
+            {
+                sum = TLanes.FusedMultiplyAdd(TLanes.Load(x + i), TLanes.Load(y + i), sum);
+            }
+
+            TLanes.Store(sum, lanes + lane);
+        }
+
+        return Tree(lanes);
+    }
+
     /// <summary>Replaces values by <c>e^(x - shift)</c> and returns their sum.</summary>
     public static float ExpAndSum<TLanes>(float* x, int count, float shift)
         where TLanes : struct, ILanes<TLanes>

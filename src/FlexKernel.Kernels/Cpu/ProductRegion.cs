@@ -58,9 +58,9 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
         }
     }
 
-    /// <summary>Queues <c>y = x Wᵀ (+ bias)</c>.</summary>
-    public void Multiply(PackedRows x, PackedMatrix matrix, float* y, int stride, Activations? bias = null) =>
-        _products.Add(new Product(x, matrix, (nint)y, stride, bias));
+    /// <summary>Queues <c>y = x Wᵀ (+ bias)</c>, or with <paramref name="add"/> <c>y = y + x Wᵀ (+ bias)</c>.</summary>
+    public void Multiply(PackedRows x, PackedMatrix matrix, float* y, int stride, Activations? bias = null, bool add = false) =>
+        _products.Add(new Product(x, matrix, (nint)y, stride, bias, add));
 
     /// <summary>Runs the queued products.</summary>
     public void RunProducts()
@@ -135,7 +135,7 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
             int first = Panel(begin), last = Panel(end);
             if (first < last)
             {
-                Products.Multiply<TLanes>(product.X, product.Matrix, first, last, (float*)product.Y, product.Stride, add: false, scratch);
+                Products.Multiply<TLanes>(product.X, product.Matrix, first, last, (float*)product.Y, product.Stride, product.Add, scratch);
                 AddBias(product, first, last);
             }
 
@@ -166,7 +166,7 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
 
     private readonly record struct Packing(PackedRows Rows, nint Source, int Stride, nint Index);
 
-    private readonly record struct Product(PackedRows X, PackedMatrix Matrix, nint Y, int Stride, Activations? Bias)
+    private readonly record struct Product(PackedRows X, PackedMatrix Matrix, nint Y, int Stride, Activations? Bias, bool Add)
     {
         public long PanelCost => (X.Rows + PanelReadCost) * (long)Matrix.Columns;
     }

@@ -33,15 +33,15 @@ public sealed record VerificationResult(VerificationStatus Status, int Checks, d
 /// <param name="directory">Where its files are.</param>
 public abstract class VerificationCase(string directory)
 {
-    private static readonly (Func<string, bool> IsAt, Func<string, VerificationCase> Create)[] Kinds =
+    private static readonly VerificationKind[] Kinds =
     [
-        (ModelCase.IsAt, folder => new ModelCase(folder)),
-        (CountsCase.IsAt, folder => new CountsCase(folder)),
-        (MixtureCase.IsAt, folder => new MixtureCase(folder)),
-        (SamplingCase.IsAt, folder => new SamplingCase(folder)),
-        (EmbedCase.IsAt, folder => new EmbedCase(folder)),
-        (ChatCase.IsAt, folder => new ChatCase(folder)),
-        (EvalCase.IsAt, folder => new EvalCase(folder)),
+        new(ModelCase.IsAt, folder => new ModelCase(folder)),
+        new(CountsCase.IsAt, folder => new CountsCase(folder)),
+        new(MixtureCase.IsAt, folder => new MixtureCase(folder)),
+        new(SamplingCase.IsAt, folder => new SamplingCase(folder)),
+        new(EmbedCase.IsAt, folder => new EmbedCase(folder)),
+        new(ChatCase.IsAt, folder => new ChatCase(folder)),
+        new(EvalCase.IsAt, folder => new EvalCase(folder)),
     ];
 
     /// <summary>Where its files are.</summary>
@@ -67,20 +67,19 @@ public abstract class VerificationCase(string directory)
     }
 
     /// <summary>Finds every case below a directory, in path order.</summary>
+    /// <param name="directory">Where to look, at any depth.</param>
+    /// <param name="more">Kinds of other libraries, tried after those of this one.</param>
     /// <exception cref="DirectoryNotFoundException">The directory does not exist.</exception>
-    public static IReadOnlyList<VerificationCase> Find(string directory)
+    public static IReadOnlyList<VerificationCase> Find(string directory, params IEnumerable<VerificationKind> more)
     {
         List<VerificationCase> cases = [];
+        VerificationKind[] kinds = [.. Kinds, .. more];
         IEnumerable<string> directories = System.IO.Directory.EnumerateDirectories(directory, "*", SearchOption.AllDirectories).Append(directory);
         foreach (string folder in directories.Order(StringComparer.Ordinal))
         {
-            foreach ((Func<string, bool> isAt, Func<string, VerificationCase> create) in Kinds)
+            if (Array.Find(kinds, kind => kind.IsAt(folder)) is { } kind)
             {
-                if (isAt(folder))
-                {
-                    cases.Add(create(folder));
-                    break;
-                }
+                cases.Add(kind.Create(folder));
             }
         }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using FlexKernel.Cli.Options;
 using FlexKernel.Kernels;
+using FlexKernel.Training.Verification;
 using FlexKernel.Verification;
 
 namespace FlexKernel.Cli.Verify;
@@ -44,7 +45,7 @@ internal sealed class VerifyVerb : Verb
         }
 
         string filter = parse.GetValue(_filter) ?? "";
-        VerificationCase[] cases = [.. VerificationCase.Find(directory)
+        VerificationCase[] cases = [.. VerificationCase.Find(directory, TrainingCases.Kinds)
             .Where(c => Relative(directory, c).Contains(filter, StringComparison.OrdinalIgnoreCase))];
         if (cases.Length == 0)
         {

@@ -1,0 +1,83 @@
+namespace FlexKernel.Kernels;
+
+/// <content>Products: <c>Y = X Wᵀ</c>, and with it <c>dX = dY W = dY (Wᵀ)ᵀ</c> and <c>dW = dYᵀ X = dYᵀ (Xᵀ)ᵀ</c>.</content>
+internal abstract partial class TrainingKernels
+{
+    /// <summary><c>y = x Wᵀ</c>, or <c>y = y + x Wᵀ</c>.</summary>
+    /// <param name="x">[T, in].</param>
+    /// <param name="weight">[out, in].</param>
+    /// <param name="y">[T, out].</param>
+    /// <param name="add">Whether the product is added.</param>
+    public abstract void Multiply(Activations x, PackedMatrix weight, Activations y, bool add);
+
+    /// <summary><c>y = xᵀ Wᵀ</c>, or <c>y = y + xᵀ Wᵀ</c>.</summary>
+    /// <param name="x">[k, n].</param>
+    /// <param name="weight">[out, k].</param>
+    /// <param name="y">[n, out].</param>
+    /// <param name="add">Whether the product is added.</param>
+    public abstract void MultiplyTransposed(Activations x, PackedMatrix weight, Activations y, bool add);
+
+    /// <summary>Packs a matrix as it is.</summary>
+    public abstract PackedMatrix Pack(Activations matrix);
+
+    /// <summary>Packs the transpose of a matrix.</summary>
+    public abstract PackedMatrix PackTransposed(Activations matrix);
+}
+
+internal sealed unsafe partial class TrainingKernels<TLanes>
+{
+    public override void Multiply(Activations x, PackedMatrix weight, Activations y, bool add)
+    {
+        CheckShape(x, x.Rows, weight.Columns);
+        CheckShape(y, x.Rows, weight.Rows);
+        _arena.Reset(Arena.Size<float>(PackedRows.Size(x.Rows, x.Columns)));
+        float* data = _arena.Take<float>(PackedRows.Size(x.Rows, x.Columns));
+        PackedRows packed = _region.Pack(x.Pointer, x.Stride, null, x.Rows, x.Columns, data);
+        _region.RunPackings();
+        _region.Multiply(packed, weight, y.Pointer, y.Stride, add: add);
+        _region.RunProducts();
+    }
+
+    public override void MultiplyTransposed(Activations x, PackedMatrix weight, Activations y, bool add)
+    {
+        CheckShape(x, weight.Columns, x.Columns);
+        CheckShape(y, x.Columns, weight.Rows);
+        _arena.Reset(Arena.Size<float>(PackedRows.Size(x.Columns, x.Rows)));
+        PackedRows packed = new() { Data = _arena.Take<float>(PackedRows.Size(x.Columns, x.Rows)), Rows = x.Columns, Columns = x.Rows };
+        int strips = (packed.Rows + TLanes.TileRows - 1) / TLanes.TileRows;
+        ForEach(strips, strip => PackStrips(packed, x.Pointer, x.Stride, strip * TLanes.TileRows, (strip + 1) * TLanes.TileRows));
+        _region.Multiply(packed, weight, y.Pointer, y.Stride, add: add);
+        _region.RunProducts();
+    }
+
+    public override PackedMatrix Pack(Activations matrix)
+    {
+        PackedMatrix packed = new(matrix.Rows, matrix.Columns, WeightFormat.F32);
+        for (int row = 0; row < matrix.Rows; row += PackedMatrix.PanelRows)
+        {
+            int rows = Math.Min(PackedMatrix.PanelRows, matrix.Rows - row);
+            ReadOnlySpan<byte> bytes = new(matrix.RowPointer(row), checked(rows * matrix.Stride * sizeof(float)));
+            packed.WriteRows(row, bytes, StoredType.F32, matrix.Stride);
+        }
+
+        return packed;
+    }
+
+    public override PackedMatrix PackTransposed(Activations matrix)
+    {
+        PackedMatrix packed = new(matrix.Columns, matrix.Rows, WeightFormat.F32);
+        ForEach(packed.PanelCount, panel => packed.WriteTransposed(matrix.Pointer, matrix.Stride, panel, panel + 1));
+        return packed;
+    }
+
+    // The strips of the transpose that begin in [first, end); below the tallest tile several share that range.
+    private static void PackStrips(PackedRows packed, float* x, long stride, int first, int end)
+    {
+        for (int row = first; row < Math.Min(end, packed.Rows);)
+        {
+            int rows = PackedRows.StripRows(row, packed.Rows, TLanes.TileRows);
+            packed.PackTransposedStrip(x, stride, row, rows);
+            row += rows;
+        }
+    }
+}

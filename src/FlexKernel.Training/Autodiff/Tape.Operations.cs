@@ -1,0 +1,128 @@
+using FlexKernel.Kernels;
+
+namespace FlexKernel.Training.Autodiff;
+
+/// <content>The operations of dense layers. Their numbers, forward and backward, are in <see cref="TrainingKernels"/>, one file each.</content>
+internal sealed partial class Tape
+{
+    /// <summary>Rows of an embedding [V, d]; the gradient is added row after row.</summary>
+    public Variable Embed(Parameter table, int[] ids)
+    {
+        Variable y = Zeros(ids.Length, table.Columns, Needs(table));
+        kernels.AddGathered(table.Value, ids, y.Value);
+        Record(y, () => kernels.AddScattered(y.Gradient, ids, table.Gradient));
+        return y;
+    }
+
+    /// <summary><c>x Wᵀ</c>; W [out, in].</summary>
+    public Variable Linear(Variable x, Parameter weight)
+    {
+        Variable y = Zeros(x.Rows, weight.Rows, x.NeedsGradient || Needs(weight));
+        kernels.Multiply(x.Value, weight.Packed(kernels), y.Value, add: false);
+        Record(y, () =>
+        {
+            if (x.NeedsGradient)
+            {
+                kernels.Multiply(y.Gradient, weight.PackedTransposed(kernels), x.Gradient, add: true);
+            }
+
+            if (Needs(weight))
+            {
+                using PackedMatrix columns = kernels.PackTransposed(x.Value);
+                kernels.MultiplyTransposed(y.Gradient, columns, weight.Gradient, add: true);
+            }
+        });
+        return y;
+    }
+
+    /// <summary>RMSNorm of every row.</summary>
+    public Variable RmsNorm(Variable x, Parameter gain, float epsilon)
+    {
+        Variable y = Zeros(x.Rows, x.Columns, x.NeedsGradient || Needs(gain));
+        kernels.RmsNorm(x.Value, gain.Value, epsilon, y.Value);
+        Record(y, () => kernels.RmsNormBackward(
+            x.Value, gain.Value, epsilon, y.Gradient, x.GradientIfNeeded, Needs(gain) ? gain.Gradient : null));
+        return y;
+    }
+
+    /// <summary><c>a + b</c>.</summary>
+    public Variable Add(Variable a, Variable b)
+    {
+        Variable y = Zeros(a.Rows, a.Columns, a.NeedsGradient || b.NeedsGradient);
+        foreach (Variable x in new[] { a, b })
+        {
+            kernels.AddGathered(x.Value, null, y.Value);
+            if (x.NeedsGradient)
+            {
+                Record(y, () => kernels.AddGathered(y.Gradient, null, x.Gradient));
+            }
+        }
+
+        return y;
+    }
+
+    /// <summary><c>factor x</c>.</summary>
+    public Variable Scale(Variable x, float factor)
+    {
+        Variable y = Zeros(x.Rows, x.Columns, x.NeedsGradient);
+        kernels.AddScaled(x.Value, factor, y.Value);
+        Record(y, () => kernels.AddScaled(y.Gradient, factor, x.Gradient));
+        return y;
+    }
+
+    /// <summary>Rotary position embedding.</summary>
+    public Variable Rotate(Variable x, RotaryTable table)
+    {
+        Variable y = Zeros(x.Rows, x.Columns, x.NeedsGradient);
+        kernels.Rotate(x.Value, table, y.Value);
+        Record(y, () => kernels.RotateBackward(y.Gradient, table, x.Gradient));
+        return y;
+    }
+
+    /// <summary>Causal attention with recomputation.</summary>
+    public Variable Attend(Variable q, Variable k, Variable v, int headDimension)
+    {
+        Variable y = Zeros(q.Rows, q.Columns, q.NeedsGradient || k.NeedsGradient || v.NeedsGradient);
+        kernels.Attend(q.Value, k.Value, v.Value, headDimension, y.Value);
+        Record(y, () => kernels.AttendBackward(q.Value, k.Value, v.Value, headDimension, y.Gradient, q.Gradient, k.Gradient, v.Gradient));
+        return y;
+    }
+
+    /// <summary><c>silu(gate) ⊙ up</c>.</summary>
+    public Variable SwiGlu(Variable gate, Variable up)
+    {
+        Variable y = Zeros(gate.Rows, gate.Columns, gate.NeedsGradient || up.NeedsGradient);
+        kernels.SwiGlu(gate.Value, up.Value, y.Value);
+        Record(y, () => kernels.SwiGluBackward(gate.Value, up.Value, y.Gradient, gate.GradientIfNeeded, up.GradientIfNeeded));
+        return y;
+    }
+
+    /// <summary>
+    /// Runs a segment and keeps only what enters and leaves it: the backward pass runs it again. The gradients have the same bits.
+    /// </summary>
+    public Variable Checkpoint(Variable x, Func<Tape, Variable, Variable> segment)
+    {
+        Variable y;
+        using (Tape forward = new(kernels, records: false) { Statistics = Statistics })
+        {
+            y = Copy(segment(forward, forward.Copy(x.Value, needsGradient: false)).Value, needsGradient: true);
+        }
+
+        Record(y, () =>
+        {
+            using Tape again = new(kernels, records: true);
+            Variable input = again.Copy(x.Value, x.NeedsGradient), output = segment(again, input);
+            if (output.NeedsGradient)
+            {
+                kernels.AddGathered(y.Gradient, null, output.Gradient);
+                again.Backward();
+            }
+
+            if (x.NeedsGradient)
+            {
+                kernels.AddGathered(input.Gradient, null, x.Gradient);
+            }
+        });
+        return y;
+    }
+}

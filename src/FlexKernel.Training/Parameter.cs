@@ -1,0 +1,144 @@
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using FlexKernel.Kernels;
+
+namespace FlexKernel.Training;
+
+/// <summary>A tensor of a model with its float32 master values and its gradient.</summary>
+/// <remarks>Vectors are one row. Gradients add up until they are cleared.</remarks>
+public sealed class Parameter : IDisposable
+{
+    private Activations? _gradient;
+    private PackedMatrix? _packed;
+    private PackedMatrix? _packedTransposed;
+    private Range _trainableRows = Range.All;
+
+    /// <summary>Creates a parameter.</summary>
+    /// <param name="name">The name in checkpoints.</param>
+    /// <param name="shape">The dimensions, outer first; one or two.</param>
+    /// <param name="values">The values in row-major order.</param>
+    /// <exception cref="ArgumentException">The shape has other dimensions, or does not fit the values.</exception>
+    public Parameter(string name, ImmutableArray<long> shape, ReadOnlySpan<float> values)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        long rows = shape.Length == 2 ? shape[0] : 1, columns = shape.Length is 1 or 2 ? shape[^1] : 0;
+        if (rows <= 0 || columns <= 0 || rows > int.MaxValue / columns || rows * columns != values.Length)
+        {
+            throw new ArgumentException($"Parameter '{name}' has {values.Length} values, expected those of [{string.Join(", ", shape)}].", nameof(shape));
+        }
+
+        Name = name;
+        Shape = shape;
+        Value = new Activations((int)rows, (int)columns);
+        for (int row = 0; row < Value.Rows; row++)
+        {
+            values.Slice(row * Value.Columns, Value.Columns).CopyTo(Value.Row(row));
+        }
+    }
+
+    /// <summary>The name in checkpoints.</summary>
+    public string Name { get; }
+
+    /// <summary>The dimensions, outer first.</summary>
+    public ImmutableArray<long> Shape { get; }
+
+    /// <summary>True when training changes it. Default: true. Frozen parameters cost no gradient.</summary>
+    public bool IsTrainable { get; set; } = true;
+
+    /// <summary>The rows that training changes; the others get no gradient and no decay. Default: all.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The range leaves the rows.</exception>
+    public Range TrainableRows
+    {
+        get => _trainableRows;
+        set
+        {
+            _ = value.GetOffsetAndLength(Rows);
+            _trainableRows = value;
+        }
+    }
+
+    /// <summary>Rows; 1 for a vector.</summary>
+    public int Rows => Value.Rows;
+
+    /// <summary>Values per row.</summary>
+    public int Columns => Value.Columns;
+
+    /// <summary>The values [rows, columns]; whoever writes them calls <see cref="MarkChanged"/>.</summary>
+    internal Activations Value { get; }
+
+    /// <summary>The gradient [rows, columns]; zero until something is added.</summary>
+    internal Activations Gradient => _gradient ??= new Activations(Rows, Columns);
+
+    /// <summary>Reads the values in row-major order.</summary>
+    public float[] ToArray() => Copy(Value);
+
+    /// <summary>Reads the gradient in row-major order; all zero when nothing was added.</summary>
+    public float[] GradientToArray() => _gradient is null ? new float[Rows * Columns] : Copy(_gradient);
+
+    /// <summary>The SHA-256 of the values as little-endian float32 in row-major order, in lower-case hexadecimal: what proves that a frozen
+    /// parameter did not change.</summary>
+    public string ComputeSha256() => ComputeSha256(Range.All);
+
+    /// <summary>The SHA-256 of some rows.</summary>
+    /// <param name="rows">The rows.</param>
+    public string ComputeSha256(Range rows)
+    {
+        (int first, int count) = rows.GetOffsetAndLength(Rows);
+        return Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(ToArray().AsSpan(first * Columns, count * Columns))));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        MarkChanged();
+        Value.Dispose();
+        _gradient?.Dispose();
+    }
+
+    /// <summary>The values packed for <c>x Wᵀ</c>, until they change.</summary>
+    internal PackedMatrix Packed(TrainingKernels kernels) => _packed ??= kernels.Pack(Value);
+
+    /// <summary>The transpose packed for <c>dy W</c>, until the values change.</summary>
+    internal PackedMatrix PackedTransposed(TrainingKernels kernels) => _packedTransposed ??= kernels.PackTransposed(Value);
+
+    internal void MarkChanged()
+    {
+        _packed?.Dispose();
+        _packedTransposed?.Dispose();
+        (_packed, _packedTransposed) = (null, null);
+    }
+
+    /// <summary>Zeroes the gradient.</summary>
+    internal void ClearGradient()
+    {
+        for (int row = 0; row < Rows && _gradient is not null; row++)
+        {
+            _gradient.Row(row).Clear();
+        }
+    }
+
+    /// <summary>Zeroes the gradient of the rows that do not train.</summary>
+    internal void MaskGradient()
+    {
+        (int first, int count) = _trainableRows.GetOffsetAndLength(Rows);
+        for (int row = 0; row < Rows && _gradient is not null; row++)
+        {
+            if (row < first || row >= first + count)
+            {
+                _gradient.Row(row).Clear();
+            }
+        }
+    }
+
+    private static float[] Copy(Activations matrix)
+    {
+        float[] copy = new float[matrix.Rows * matrix.Columns];
+        for (int row = 0; row < matrix.Rows; row++)
+        {
+            matrix.Row(row).CopyTo(copy.AsSpan(row * matrix.Columns));
+        }
+
+        return copy;
+    }
+}

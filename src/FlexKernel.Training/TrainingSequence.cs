@@ -1,0 +1,44 @@
+using FlexKernel.Kernels;
+
+namespace FlexKernel.Training;
+
+/// <summary>One text of a batch, from position 0 on, without padding.</summary>
+public sealed record TrainingSequence
+{
+    /// <summary>The target of a row that does not count.</summary>
+    public const int Ignored = TrainingKernels.IgnoredTarget;
+
+    /// <summary>Creates a sequence.</summary>
+    /// <param name="ids">The token ids.</param>
+    /// <param name="targets">The id to predict after each of them, or <see cref="Ignored"/>.</param>
+    /// <exception cref="ArgumentException">The lengths differ, or there is no id.</exception>
+    public TrainingSequence(int[] ids, int[] targets)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        ArgumentNullException.ThrowIfNull(targets);
+        if (ids.Length == 0 || ids.Length != targets.Length)
+        {
+            throw new ArgumentException($"{targets.Length} targets for {ids.Length} ids, expected as many and at least one.", nameof(targets));
+        }
+
+        Ids = ids;
+        Targets = targets;
+    }
+
+    /// <summary>The token ids.</summary>
+    public int[] Ids { get; }
+
+    /// <summary>The id to predict after each of them, or <see cref="Ignored"/>.</summary>
+    public int[] Targets { get; }
+
+    /// <summary>The targets that count.</summary>
+    public int TargetCount => Targets.Count(target => target != Ignored);
+
+    /// <summary>A text whose every token but the first is predicted from those before it.</summary>
+    /// <param name="ids">The token ids.</param>
+    public static TrainingSequence Next(int[] ids)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        return new TrainingSequence(ids, [.. ids.Skip(1), Ignored]);
+    }
+}
