@@ -32,7 +32,7 @@ internal sealed class TextVerificationReport(Terminal terminal, int nameWidth, b
         string width = showPath ? $"  {KernelPaths.Name(path),-6}" : "";
         string worst = result.Worst.Length == 0 ? "" : Invariant($"  worst {result.WorstShare:0.000} of tolerance: {result.Worst}");
         mark = terminal.Paint(mark, ink, terminal.OutputIsTerminal);
-        terminal.Out.WriteLine($"{mark} {name.PadRight(nameWidth)}{width}  {kind,-7}  {result.Checks,5} checks{worst}");
+        terminal.Out.WriteLine($"{mark} {name.PadRight(nameWidth)}{width}  {kind,-10}  {result.Checks,5} checks{worst}");
         foreach (string message in result.Messages)
         {
             terminal.Out.WriteLine($"    {message}");

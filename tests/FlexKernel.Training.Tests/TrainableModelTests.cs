@@ -1,0 +1,146 @@
+using System.Text.Json;
+using FlexKernel.Kernels;
+using FlexKernel.Tests;
+using FlexKernel.Training.Optimizers;
+using Xunit;
+
+namespace FlexKernel.Training.Tests;
+
+public sealed class TrainableModelTests
+{
+    private static readonly TrainingOptions Plain = new() { Path = KernelPath.Scalar, Threads = 1 };
+
+    private static readonly LossWeights AllTerms = new() { Z = 1e-2, RouterZ = 1e-3, LoadBalance = 1e-2, RouterAuxiliary = 1e-2 };
+
+    private static readonly TrainingSequence First = TrainingSequence.Next([4, 82, 90, 105, 7, 12]), Second = TrainingSequence.Next([0, 114, 115, 37, 88, 3]);
+
+    public static TheoryData<KernelPath, int> Paths
+    {
+        get
+        {
+            TheoryData<KernelPath, int> data = [];
+            foreach (KernelPath path in KernelPaths.All)
+            {
+                data.Add(path, 1);
+                data.Add(path, 3);
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Paths))]
+    public void AccumulateGradients_EveryPathAndThreadCount_HasTheSameBits(KernelPath path, int threads)
+    {
+        Assert.SkipUnless(KernelPaths.IsSupported(path), $"this processor lacks the {path} path ({KernelPaths.Describe()})");
+
+        Assert.Equal(Gradients(Plain, [First, Second]), Gradients(new TrainingOptions { Path = path, Threads = threads }, [First, Second]));
+    }
+
+    [Fact]
+    public void AccumulateGradients_CheckpointedLayers_HasTheSameBits() =>
+        Assert.Equal(Gradients(Plain, [First, Second]), Gradients(Plain with { CheckpointLayers = true }, [First, Second]));
+
+    [Fact]
+    public void AccumulateGradients_BatchInParts_HasTheSameBits()
+    {
+        // The mean over twice as many targets halves every term: a power of two, which rounds nothing.
+        LossWeights weights = AllTerms with { LoadBalance = 0, RouterAuxiliary = 0 };
+        float[] whole = Gradients(Plain, [First, Second], weights), parts = Gradients(Plain, [First], weights, [Second]);
+
+        Assert.Equal(whole, Array.ConvertAll(parts, value => value / 2));
+    }
+
+    [Fact]
+    public void ComputeLoss_EqualsTheLossOfTheGradients()
+    {
+        using TrainableModel model = Load(Plain);
+
+        Assert.Equal(model.ComputeLoss([First, Second], AllTerms), model.AccumulateGradients([First, Second], AllTerms));
+    }
+
+    [Fact]
+    public void Freeze_ByPattern_KeepsEveryHash()
+    {
+        using TrainableModel model = Load(Plain);
+        model.Freeze("*");
+        model.Unfreeze("model.layers.*.mlp.experts.3.*");
+        Dictionary<string, string> before = model.Parameters.ToDictionary(p => p.Name, p => p.ComputeSha256());
+        ParameterGroup group = new([.. model.TrainableParameters], new AdamW()) { WeightDecay = 0.1 };
+
+        model.AccumulateGradients([First], AllTerms);
+        group.Update(1, 0.01);
+
+        Assert.Equal(12, group.Parameters.Count);
+        Assert.All(model.Parameters, parameter => Assert.Equal(parameter.IsTrainable, parameter.ComputeSha256() != before[parameter.Name]));
+    }
+
+    [Fact]
+    public void TrainableRows_Decay_LeavesTheOtherRows()
+    {
+        using TrainableModel model = Load(Plain);
+        Parameter router = model["model.layers.0.mlp.gate.weight"];
+        router.TrainableRows = 1..3;
+        string[] before = [.. Enumerable.Range(0, router.Rows).Select(row => router.ComputeSha256(row..(row + 1)))];
+
+        model.AccumulateGradients([First], AllTerms);
+        new AdamW().Update(router, 1, 0.01, weightDecay: 0.1);
+
+        string[] after = [.. Enumerable.Range(0, router.Rows).Select(row => router.ComputeSha256(row..(row + 1)))];
+        Assert.Equal([true, false, false, true, true], before.Zip(after, (a, b) => a == b));
+    }
+
+    [Fact]
+    public void Freeze_UnknownName_Throws()
+    {
+        using TrainableModel model = Load(Plain);
+
+        Assert.Throws<ArgumentException>(() => model.Freeze("model.layers.*.experts.9.*"));
+    }
+
+    [Fact]
+    public void AccumulateGradients_NoTarget_Throws()
+    {
+        using TrainableModel model = Load(Plain);
+
+        Assert.Throws<ArgumentException>(() => model.AccumulateGradients([new TrainingSequence([1, 2], [-100, -100])], new LossWeights()));
+    }
+
+    [Theory]
+    [InlineData(128, 1)]
+    [InlineData(-1, 1)]
+    [InlineData(1, 128)]
+    [InlineData(1, -1)]
+    public void AccumulateGradients_IdOutsideTheVocabulary_Throws(int id, int target)
+    {
+        using TrainableModel model = Load(Plain);
+
+        Assert.Throws<ArgumentException>(() => model.AccumulateGradients([new TrainingSequence([id], [target])], new LossWeights()));
+    }
+
+    [Fact]
+    public void Load_TiedEmbeddings_SaysThatTheyAreNotTrained()
+    {
+        JsonElement overrides = JsonElement.Parse("""{"tie_word_embeddings": true}""");
+
+        NotSupportedException e = Assert.Throws<NotSupportedException>(() => TrainableModel.Load(TestData.Fixture("training/gradients/olmo2"), Plain, overrides));
+
+        Assert.Contains("tied embeddings", e.Message, StringComparison.Ordinal);
+    }
+
+    private static TrainableModel Load(TrainingOptions options) =>
+        TrainableModel.Load(TestData.Fixture("training/gradients/flex_more"), options, JsonElement.Parse("""{"num_experts_per_tok": 3}"""));
+
+    private static float[] Gradients(TrainingOptions options, TrainingSequence[] batch, LossWeights? weights = null, TrainingSequence[]? next = null)
+    {
+        using TrainableModel model = Load(options);
+        model.AccumulateGradients(batch, weights ?? AllTerms);
+        if (next is not null)
+        {
+            model.AccumulateGradients(next, weights ?? AllTerms);
+        }
+
+        return [.. model.Parameters.SelectMany(parameter => parameter.GradientToArray())];
+    }
+}
