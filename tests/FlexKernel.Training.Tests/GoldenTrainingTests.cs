@@ -26,6 +26,18 @@ public sealed class GoldenTrainingTests
     public void Cases_AreTen() => Assert.Equal(10, All().Count);
 
     [Fact]
+    public void Run_ThreeHundredStepsOnText_EqualsTheReferenceStepByStep()
+    {
+        VerificationCase found = Assert.Single(VerificationCase.Find(TestData.Large("golden/training/run"), TrainingCases.Kinds));
+
+        VerificationResult result = found.Run(new VerificationOptions(KernelPaths.Default, 2, TestData.Large("")));
+
+        TestContext.Current.TestOutputHelper?.WriteLine($"{result.Checks} checks, worst {result.WorstShare:0.000} of tolerance: {result.Worst}");
+        Assert.True(result.Status == VerificationStatus.Passed, string.Join(Environment.NewLine, result.Messages));
+        Assert.True(result.Checks > 300);
+    }
+
+    [Fact]
     public void Comparison_ChangedWeight_Fails()
     {
         string copy = Directory.CreateTempSubdirectory("flexkernel").FullName;

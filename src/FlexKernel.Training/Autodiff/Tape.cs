@@ -50,7 +50,6 @@ internal sealed partial class Tape(TrainingKernels kernels, bool records) : IDis
 
     private bool Needs(Parameter parameter) => records && parameter.IsTrainable;
 
-    // What computes the output's gradient must have run, even if it added nothing.
     private void Record(Variable output, Action backward)
     {
         if (output.NeedsGradient)

@@ -7,11 +7,12 @@ public static class TrainingCases
 {
     internal const string CaseFile = "case.json";
 
-    /// <summary>Gradients, trajectories of training, single optimiser steps, losses of rows.</summary>
+    /// <summary>Gradients, trajectories of training, a run on text, single optimiser steps, losses of rows.</summary>
     public static IReadOnlyList<VerificationKind> Kinds { get; } =
     [
         new(GradientCase.IsAt, folder => new GradientCase(folder)),
         new(TrajectoryCase.IsAt, folder => new TrajectoryCase(folder)),
+        new(RunCase.IsAt, folder => new RunCase(folder)),
         new(OptimizerCase.IsAt, folder => new OptimizerCase(folder)),
         new(LossCase.IsAt, folder => new LossCase(folder)),
     ];

@@ -23,14 +23,8 @@ internal sealed class TrajectoryCase(string directory) : VerificationCase(direct
         using JsonDocument document = Json.Read(Path.Combine(Directory, TrainingCases.CaseFile));
         JsonElement root = document.RootElement, hyper = root.GetProperty("hyper");
         using TrainableModel model = TrainableModel.Load(Directory, new TrainingOptions { Path = options.Path, Threads = options.Threads });
-        ParameterGroup[] groups = Groups(root, model);
-        LearningRateSchedule schedule = new()
-        {
-            Peak = hyper.GetProperty("peak_lr").GetDouble(),
-            Steps = hyper.GetProperty("steps").GetInt32(),
-            WarmupSteps = hyper.GetProperty("warmup_steps").GetInt32(),
-            FinalFraction = hyper.GetProperty("final_lr_fraction").GetDouble(),
-        };
+        ParameterGroup[] groups = RecipeJson.Groups(root, model);
+        LearningRateSchedule schedule = RecipeJson.Schedule(hyper);
         LossWeights weights = root.TryGetProperty("coefficients", out JsonElement coefficients) ? LossJson.Weights(coefficients) : new LossWeights();
         Dictionary<string, float[]> start = model.Parameters.ToDictionary(parameter => parameter.Name, parameter => parameter.ToArray());
         JsonElement[] batches = [.. root.GetProperty("ids").EnumerateArray()];
@@ -55,41 +49,6 @@ internal sealed class TrajectoryCase(string directory) : VerificationCase(direct
         }
 
         CompareFrozen(comparison, root, model);
-    }
-
-    private static ParameterGroup[] Groups(JsonElement root, TrainableModel model)
-    {
-        JsonElement hyper = root.GetProperty("hyper");
-        double[] betas = Json.Doubles(hyper.GetProperty("betas"));
-        AdamW optimizer = new(betas[0], betas[1], hyper.GetProperty("eps").GetDouble());
-        if (root.TryGetProperty("groups", out JsonElement groups))
-        {
-            return [.. groups.EnumerateArray().Select(group => Group(group.GetProperty("names")) with
-            {
-                WeightDecay = group.GetProperty("weight_decay").GetDouble(),
-                RateScale = group.GetProperty("lr_scale").GetDouble(),
-            })];
-        }
-
-        model.Freeze("*");
-        foreach (string name in Json.Strings(root.GetProperty("trained")))
-        {
-            model.Unfreeze(name);
-        }
-
-        if (root.TryGetProperty("trained_rows", out JsonElement rows))
-        {
-            foreach (JsonProperty parameter in rows.EnumerateObject())
-            {
-                int[] trained = Json.Ints(parameter.Value);
-                model.Unfreeze(parameter.Name);
-                model[parameter.Name].TrainableRows = trained[0]..(trained[^1] + 1);
-            }
-        }
-
-        return [new ParameterGroup([.. model.TrainableParameters], optimizer) { WeightDecay = hyper.GetProperty("weight_decay").GetDouble() }];
-
-        ParameterGroup Group(JsonElement names) => new([.. Json.Strings(names).Select(name => model[name])], optimizer);
     }
 
     private void CompareParameters(Comparison comparison, TrainableModel model, Dictionary<string, float[]> start, int step)
