@@ -13,7 +13,7 @@ internal static unsafe partial class Products
     private const int BlockPairs = PackedMatrix.BlockColumns / 2;
 
     // One block of k of so many rows of x, and the part of y that the blocks of k revisit, stay within the second-level cache together.
-    private const int RowsPerBlock = 264;
+    private const int RowsPerBlock = 132;
     private const int OutputsPerChunk = 1 << 17;
     private const int LineBytes = 64;
 
