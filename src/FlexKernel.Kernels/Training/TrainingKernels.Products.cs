@@ -44,8 +44,11 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
         CheckShape(y, x.Columns, weight.Rows);
         _arena.Reset(Arena.Size<float>(PackedRows.Size(x.Columns, x.Rows)));
         PackedRows packed = new() { Data = _arena.Take<float>(PackedRows.Size(x.Columns, x.Rows)), Rows = x.Columns, Columns = x.Rows };
-        int strips = (packed.Rows + TLanes.TileRows - 1) / TLanes.TileRows;
-        ForEach(strips, strip => PackStrips(packed, x.Pointer, x.Stride, strip * TLanes.TileRows, (strip + 1) * TLanes.TileRows));
+
+        // Two rows that are left belong to the strips before them; see PackedRows.StripRows.
+        int parts = Math.Max(1, (packed.Rows + TLanes.TileRows - 3) / TLanes.TileRows);
+        ForEach(parts, part => PackStrips(
+            packed, x.Pointer, x.Stride, part * TLanes.TileRows, part == parts - 1 ? packed.Rows : (part + 1) * TLanes.TileRows));
         _region.Multiply(packed, weight, y.Pointer, y.Stride, add: add);
         _region.RunProducts();
     }
