@@ -125,7 +125,6 @@ internal sealed unsafe partial class FeedForward<TLanes>
             maxChain = Math.Max(maxChain, expert.Corrections.Length);
         }
 
-
         // A row of bytes with its scales and sums takes less than twice its columns, rounded up to a unit.
         long quantized = groupSlots * 2 * (PackedMatrix.RoundUp((int)hidden, Quantization.UnitColumns) + PackedMatrix.RoundUp((int)inner, Quantization.UnitColumns));
         long floats = groupSlots * (hidden + 3 * inner) + (maxRanks > 0 ? slots * (hidden + 2 * inner + 2 * maxRanks) : 0);

@@ -198,7 +198,7 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
         public void MultiplyTransposed(float* x, int stride, PackedMatrix matrix, Activations y)
         {
             PackedRows packed = new() { Data = (float*)_memory.Pointer, Rows = y.Rows, Columns = matrix.Columns };
-            PackStrips(packed, x, stride, 0, packed.Rows);
+            PackStrips(packed, x, stride, worker: 0, workers: 1);
             Products.Multiply<TLanes>(packed, matrix, 0, matrix.PanelCount, y.Pointer, y.Stride, add: true, scratch: null);
         }
 

@@ -44,11 +44,7 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
         CheckShape(y, x.Columns, weight.Rows);
         _arena.Reset(Arena.Size<float>(PackedRows.Size(x.Columns, x.Rows)));
         PackedRows packed = new() { Data = _arena.Take<float>(PackedRows.Size(x.Columns, x.Rows)), Rows = x.Columns, Columns = x.Rows };
-
-        // Two rows that are left belong to the strips before them; see PackedRows.StripRows.
-        int parts = Math.Max(1, (packed.Rows + TLanes.TileRows - 3) / TLanes.TileRows);
-        ForEach(parts, part => PackStrips(
-            packed, x.Pointer, x.Stride, part * TLanes.TileRows, part == parts - 1 ? packed.Rows : (part + 1) * TLanes.TileRows));
+        Team.Run((worker, workers) => PackStrips(packed, x.Pointer, x.Stride, worker, workers));
         _region.Multiply(packed, weight, y.Pointer, y.Stride, add: add);
         _region.RunProducts();
     }
@@ -73,14 +69,17 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
         return packed;
     }
 
-    // The strips of the transpose that begin in [first, end); below the tallest tile several share that range.
-    private static void PackStrips(PackedRows packed, float* x, long stride, int first, int end)
+    // A worker's share of the strips of the transpose.
+    private static void PackStrips(PackedRows packed, float* x, long stride, int worker, int workers)
     {
-        for (int row = first; row < Math.Min(end, packed.Rows);)
+        int rows;
+        for (int row = 0, strip = 0; row < packed.Rows; row += rows, strip++)
         {
-            int rows = PackedRows.StripRows(row, packed.Rows, TLanes.TileRows);
-            packed.PackTransposedStrip(x, stride, row, rows);
-            row += rows;
+            rows = PackedRows.StripRows(row, packed.Rows, TLanes.TileRows);
+            if (strip % workers == worker)
+            {
+                packed.PackTransposedStrip(x, stride, row, rows);
+            }
         }
     }
 }
