@@ -31,6 +31,23 @@ public sealed record TrainingSequence
     /// <summary>The id to predict after each of them, or <see cref="Ignored"/>.</summary>
     public int[] Targets { get; }
 
+    /// <summary>The rows at which documents begin, ascending from 0: attention does not reach back across them. Default: one document.</summary>
+    /// <exception cref="ArgumentException">The first is not 0, they do not ascend, or one lies behind the last row.</exception>
+    public int[] DocumentStarts
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            if (value.Length == 0 || value[0] != 0 || value[^1] >= Ids.Length || value.Zip(value.Skip(1)).Any(pair => pair.First >= pair.Second))
+            {
+                throw new ArgumentException($"Documents of a sequence of {Ids.Length} ids begin at [{string.Join(", ", value)}], expected ascending rows from 0.");
+            }
+
+            field = value;
+        }
+    } = [0];
+
     /// <summary>The targets that count.</summary>
     public int TargetCount => Targets.Count(target => target != Ignored);
 
