@@ -14,21 +14,21 @@ namespace FlexKernel.Training.Optimizers;
 /// <param name="threshold">d, the largest root mean square of a step that is not clipped.</param>
 public sealed class Adafactor(double decay = -0.8, double epsilon1 = 1.1920928955078125e-07, double epsilon2 = 1e-3, double threshold = 1) : Optimizer
 {
-    private readonly Dictionary<Parameter, (float[] Rows, float[] Columns)> _means = [];
+    private protected override IEnumerable<OptimizerState> NewStates(Parameter parameter)
+    {
+        yield return OptimizerState.Zeros("rows", parameter.Shape.Length == 2 ? parameter.Rows : 0);
+        yield return OptimizerState.Zeros("columns", parameter.Columns);
+    }
 
     private protected override void Move(Parameter parameter, int step, double rate, float keep)
     {
         RequireAllRows(parameter, nameof(Adafactor));
         bool isMatrix = parameter.Shape.Length == 2;
-        if (!_means.TryGetValue(parameter, out (float[] Rows, float[] Columns) means))
-        {
-            means = (new float[isMatrix ? parameter.Rows : 0], new float[parameter.Columns]);
-            _means.Add(parameter, means);
-        }
-
+        IReadOnlyList<OptimizerState> states = States(parameter);
+        float[] rowMeans = states[0].Values, columnMeans = states[1].Values;
         float omega = (float)Math.Pow(step, decay);
-        MoveMeans(parameter, means.Rows, means.Columns, omega);
-        double rowMean = isMatrix ? Math.Max(means.Rows.Average(value => (double)value), epsilon1) : 1;
+        MoveMeans(parameter, rowMeans, columnMeans, omega);
+        double rowMean = isMatrix ? Math.Max(rowMeans.Average(value => (double)value), epsilon1) : 1;
         double alpha = Math.Max(epsilon2, RootMeanSquare(parameter.ToArray())) * Math.Min(rate, 1 / Math.Sqrt(step));
 
         float[] update = new float[parameter.Rows * parameter.Columns];
@@ -36,10 +36,10 @@ public sealed class Adafactor(double decay = -0.8, double epsilon1 = 1.192092895
         for (int row = 0; row < parameter.Rows; row++)
         {
             Span<float> u = update.AsSpan(row * parameter.Columns, parameter.Columns), g = parameter.Gradient.Row(row);
-            float share = isMatrix ? (float)(means.Rows[row] / rowMean) : 1f;
+            float share = isMatrix ? (float)(rowMeans[row] / rowMean) : 1f;
             for (int i = 0; i < u.Length; i++)
             {
-                u[i] = g[i] / MathF.Sqrt(MathF.Max(share * means.Columns[i], least));
+                u[i] = g[i] / MathF.Sqrt(MathF.Max(share * columnMeans[i], least));
             }
         }
 

@@ -11,16 +11,16 @@ namespace FlexKernel.Training.Optimizers;
 /// <param name="epsilon">Added to the root, positive.</param>
 public sealed class AdamW(double beta1 = 0.9, double beta2 = 0.95, double epsilon = 1e-8) : Optimizer
 {
-    private readonly Dictionary<Parameter, (float[] Mean, float[] Square)> _moments = [];
+    private protected override IEnumerable<OptimizerState> NewStates(Parameter parameter)
+    {
+        yield return OptimizerState.Zeros("mean", parameter.Rows * parameter.Columns);
+        yield return OptimizerState.Zeros("square", parameter.Rows * parameter.Columns);
+    }
 
     private protected override void Move(Parameter parameter, int step, double rate, float keep)
     {
-        if (!_moments.TryGetValue(parameter, out (float[] Mean, float[] Square) moments))
-        {
-            moments = (new float[parameter.Rows * parameter.Columns], new float[parameter.Rows * parameter.Columns]);
-            _moments.Add(parameter, moments);
-        }
-
+        IReadOnlyList<OptimizerState> states = States(parameter);
+        float[] mean = states[0].Values, square = states[1].Values;
         float b1 = (float)beta1, b2 = (float)beta2, rest1 = (float)(1 - beta1), rest2 = (float)(1 - beta2), eps = (float)epsilon;
         float size = (float)(rate / (1 - Math.Pow(beta1, step))), root = (float)Math.Sqrt(1 - Math.Pow(beta2, step));
         Activations value = parameter.Value, gradient = parameter.Gradient;
@@ -28,7 +28,7 @@ public sealed class AdamW(double beta1 = 0.9, double beta2 = 0.95, double epsilo
         for (int row = first; row < first + count; row++)
         {
             Span<float> w = value.Row(row), g = gradient.Row(row);
-            Span<float> m = moments.Mean.AsSpan(row * w.Length, w.Length), v = moments.Square.AsSpan(row * w.Length, w.Length);
+            Span<float> m = mean.AsSpan(row * w.Length, w.Length), v = square.AsSpan(row * w.Length, w.Length);
             for (int i = 0; i < w.Length; i++)
             {
                 m[i] = b1 * m[i] + rest1 * g[i];

@@ -27,7 +27,6 @@ public sealed class Muon : Optimizer
     private readonly bool _nesterov;
     private readonly MuonScale _scale;
     private readonly double _epsilon;
-    private readonly Dictionary<Parameter, float[]> _momenta = [];
 
     /// <summary>Creates the rule.</summary>
     /// <param name="model">The model whose matrices move; it lends its threads.</param>
@@ -42,6 +41,9 @@ public sealed class Muon : Optimizer
 
     internal Muon(TrainingKernels kernels, double momentum, bool nesterov, MuonScale scale, double epsilon) =>
         (_kernels, _momentum, _nesterov, _scale, _epsilon) = (kernels, momentum, nesterov, scale, epsilon);
+
+    private protected override IEnumerable<OptimizerState> NewStates(Parameter parameter) =>
+        [OptimizerState.Zeros("momentum", parameter.Rows * parameter.Columns)];
 
     private protected override void Move(Parameter parameter, int step, double rate, float keep)
     {
@@ -72,16 +74,11 @@ public sealed class Muon : Optimizer
 
     private void Blend(Parameter parameter, Activations direction, bool isTall)
     {
-        if (!_momenta.TryGetValue(parameter, out float[]? all))
-        {
-            all = new float[parameter.Rows * parameter.Columns];
-            _momenta.Add(parameter, all);
-        }
-
+        float[] momentum = States(parameter)[0].Values;
         float mu = (float)_momentum, rest = (float)(1 - _momentum);
         for (int row = 0; row < parameter.Rows; row++)
         {
-            Span<float> m = all.AsSpan(row * parameter.Columns, parameter.Columns), g = parameter.Gradient.Row(row);
+            Span<float> m = momentum.AsSpan(row * parameter.Columns, parameter.Columns), g = parameter.Gradient.Row(row);
             for (int i = 0; i < m.Length; i++)
             {
                 m[i] = mu * m[i] + rest * g[i];

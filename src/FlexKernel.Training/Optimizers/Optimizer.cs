@@ -1,9 +1,14 @@
 namespace FlexKernel.Training.Optimizers;
 
 /// <summary>A rule that moves parameters against their gradients. Float32 values and state, one state per parameter.</summary>
-/// <remarks>Rows outside <see cref="Parameter.TrainableRows"/> keep their bits: no step and no decay.</remarks>
+/// <remarks>
+/// Rows outside <see cref="Parameter.TrainableRows"/> keep their bits: no step and no decay. The state of a parameter is a few arrays with names,
+/// zero at first: all there is to keep for going on to the bit, beside the parameters and the step.
+/// </remarks>
 public abstract class Optimizer
 {
+    private readonly Dictionary<Parameter, OptimizerState[]> _states = [];
+
     /// <summary>Moves one parameter.</summary>
     /// <param name="parameter">A trainable parameter with its gradient.</param>
     /// <param name="step">The step, from 1.</param>
@@ -22,6 +27,22 @@ public abstract class Optimizer
         Move(parameter, step, rate, (float)(1 - rate * weightDecay));
         parameter.MarkChanged();
     }
+
+    /// <summary>The state of a parameter, to be written to a checkpoint or overwritten from one.</summary>
+    /// <param name="parameter">A parameter that this rule moves.</param>
+    internal IReadOnlyList<OptimizerState> States(Parameter parameter)
+    {
+        if (!_states.TryGetValue(parameter, out OptimizerState[]? states))
+        {
+            states = [.. NewStates(parameter)];
+            _states.Add(parameter, states);
+        }
+
+        return states;
+    }
+
+    /// <summary>The arrays this rule keeps for a parameter, zero.</summary>
+    private protected abstract IEnumerable<OptimizerState> NewStates(Parameter parameter);
 
     /// <summary>Moves one parameter.</summary>
     /// <param name="parameter">The parameter.</param>
