@@ -45,6 +45,15 @@ internal static class CounterNoise
         }
     }
 
+    /// <summary>A number that looks random, another one for each: SplitMix64 (Steele, Lea and Flood 2014).</summary>
+    public static ulong Mix(ulong value)
+    {
+        value += 0x9E3779B97F4A7C15;
+        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
+        value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
+        return value ^ (value >> 31);
+    }
+
     private static void FillRun(ulong key, uint first, float unit, Span<float> values)
     {
         uint low = (uint)key, high = (uint)(key >> 32);
@@ -78,14 +87,5 @@ internal static class CounterNoise
         bits = (bits ^ (bits >> 15)) * SecondFactor;
         bits ^= bits >> 16;
         return (int)((bits & 0xFF) + ((bits >> 8) & 0xFF) + ((bits >> 16) & 0xFF) + (bits >> 24)) - Mean;
-    }
-
-    // SplitMix64.
-    private static ulong Mix(ulong value)
-    {
-        value += 0x9E3779B97F4A7C15;
-        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
-        value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
-        return value ^ (value >> 31);
     }
 }

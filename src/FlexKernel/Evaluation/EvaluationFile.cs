@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
+using FlexKernel.Text.Files;
 
 namespace FlexKernel.Evaluation;
 
@@ -20,8 +21,8 @@ public enum EvaluationKind
 /// <summary>Reads texts and questions; files whose name ends in <c>.gz</c> are unpacked.</summary>
 public static class EvaluationFile
 {
-    // A text is one string, and a decompression bomb must not take the machine down.
-    private const int MaxCharacters = 1 << 29;
+    // A document is one string.
+    private const int MaxBytes = 1 << 29;
     private const string Compressed = ".gz";
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 8 };
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
@@ -50,33 +51,34 @@ public static class EvaluationFile
 
     /// <summary>Reads UTF-8 documents that are separated by NUL; those that are empty are left out.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="EvaluationException">The file is not UTF-8, larger than 512 Mi characters, damaged, or holds no text.</exception>
+    /// <exception cref="EvaluationException">The file is not UTF-8, has a document of more than 512 MiB, is damaged, or holds no text.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static IReadOnlyList<string> ReadDocuments(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
-        StringBuilder text = new();
-        char[] buffer = new char[1 << 16];
+        List<string> documents = [];
         try
         {
-            using StreamReader reader = Open(path);
-            for (int read = reader.Read(buffer); read > 0; read = reader.Read(buffer))
+            using Stream stream = OpenBytes(path);
+            SeparatedReader reader = new(stream, separator: 0, MaxBytes);
+            while (reader.TryRead(out ReadOnlyMemory<byte> document))
             {
-                if (text.Length + read > MaxCharacters)
+                if (!document.IsEmpty)
                 {
-                    throw new EvaluationException(path, 0, $"expected at most {MaxCharacters} characters, found more");
+                    documents.Add(Utf8.GetString(document.Span));
                 }
-
-                text.Append(buffer, 0, read);
             }
         }
-        catch (Exception e) when (e is DecoderFallbackException or InvalidDataException)
+        catch (DecoderFallbackException e)
         {
-            throw new EvaluationException(path, 0, $"expected {(e is InvalidDataException ? "gzip" : "UTF-8")}, found {e.Message}", e);
+            throw new EvaluationException(path, 0, $"expected UTF-8, found {e.Message}", e);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new EvaluationException(path, 0, e.Message, e);
         }
 
-        string[] documents = text.ToString().Split('\0', StringSplitOptions.RemoveEmptyEntries);
-        return documents.Length > 0 ? documents : throw new EvaluationException(path, 0, "expected text, found none");
+        return documents.Count > 0 ? documents : throw new EvaluationException(path, 0, "expected text, found none");
     }
 
     /// <summary>Reads questions with answers to choose from: <c>{id, task, domain, context, choices, answer}</c>, one a line.</summary>
@@ -174,10 +176,12 @@ public static class EvaluationFile
         ? value.GetString()!
         : throw new FormatException($"\"{name}\": expected text, found {value.ValueKind}");
 
-    private static StreamReader Open(string path)
+    private static StreamReader Open(string path) => new(OpenBytes(path), Utf8);
+
+    private static Stream OpenBytes(string path)
     {
         FileStream file = File.OpenRead(path);
         bool isCompressed = path.EndsWith(Compressed, StringComparison.OrdinalIgnoreCase);
-        return new StreamReader(isCompressed ? new GZipStream(file, CompressionMode.Decompress) : file, Utf8);
+        return isCompressed ? new GZipStream(file, CompressionMode.Decompress) : file;
     }
 }

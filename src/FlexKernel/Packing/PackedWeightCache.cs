@@ -24,17 +24,7 @@ public sealed class PackedWeightCache(string directory)
     private static readonly TimeSpan Abandoned = TimeSpan.FromDays(1);
 
     /// <summary>Gets the usual place: <c>flexkernel/packed</c> in <c>XDG_CACHE_HOME</c>, in <c>~/.cache</c>, or in the local application data on Windows.</summary>
-    public static string DefaultDirectory
-    {
-        get
-        {
-            string? xdg = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-            string home = xdg is not null && Path.IsPathFullyQualified(xdg) ? xdg
-                : OperatingSystem.IsWindows() ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
-                : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-            return Path.Combine(home, "flexkernel", "packed");
-        }
-    }
+    public static string DefaultDirectory => CacheDirectory.Default("packed");
 
     /// <summary>Gets where entries lie, as a full path.</summary>
     public string Directory { get; } = Path.GetFullPath(directory);
@@ -257,7 +247,7 @@ public sealed class PackedWeightCache(string directory)
         IProgress<WorkProgress>? progress,
         CancellationToken cancellationToken)
     {
-        CreateForOwner(Directory);
+        CacheDirectory.Create(Directory);
         using NewDirectory made = NewDirectory.Create(entry, replace: true);
         PackedModel.Write(
             files, stored, Path.Combine(path, options.ConfigFile), made, options with { MaxRank = null }, Sharding.Default, progress, cancellationToken);
@@ -347,17 +337,5 @@ public sealed class PackedWeightCache(string directory)
         // Without its description it is no entry any more, whatever interrupts the rest.
         File.Delete(Path.Combine(entry, PackedCacheEntry.FileName));
         System.IO.Directory.Delete(entry, recursive: true);
-    }
-
-    private static void CreateForOwner(string path)
-    {
-        if (OperatingSystem.IsWindows())
-        {
-            System.IO.Directory.CreateDirectory(path);
-        }
-        else
-        {
-            System.IO.Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        }
     }
 }
