@@ -31,10 +31,7 @@ public sealed class Parameter : IDisposable
         Name = name;
         Shape = shape;
         Value = new Activations((int)rows, (int)columns);
-        for (int row = 0; row < Value.Rows; row++)
-        {
-            values.Slice(row * Value.Columns, Value.Columns).CopyTo(Value.Row(row));
-        }
+        CopyFrom(values);
     }
 
     /// <summary>The name in checkpoints.</summary>
@@ -107,6 +104,18 @@ public sealed class Parameter : IDisposable
         _packed?.Dispose();
         _packedTransposed?.Dispose();
         (_packed, _packedTransposed) = (null, null);
+    }
+
+    /// <summary>Overwrites the values.</summary>
+    /// <param name="values">As many, in row-major order.</param>
+    internal void CopyFrom(ReadOnlySpan<float> values)
+    {
+        for (int row = 0; row < Rows; row++)
+        {
+            values.Slice(row * Columns, Columns).CopyTo(Value.Row(row));
+        }
+
+        MarkChanged();
     }
 
     /// <summary>Zeroes the gradient.</summary>

@@ -26,6 +26,7 @@ public sealed class TrainableModel : IDisposable
         Description = description;
         _options = options;
         Kernels = TrainingKernels.Create(options.Path, options.Threads);
+        Slots = slots;
         _graph = new TransformerGraph(description, slots, biases);
         Parameters = [.. slots.Values.Concat(biases.Values).OrderBy(parameter => parameter.Name, StringComparer.Ordinal)];
         _byName = Parameters.ToDictionary(parameter => parameter.Name);
@@ -41,6 +42,9 @@ public sealed class TrainableModel : IDisposable
     public IEnumerable<Parameter> TrainableParameters => Parameters.Where(parameter => parameter.IsTrainable);
 
     internal TrainingKernels Kernels { get; }
+
+    /// <summary>What each parameter is, but for the biases of routers.</summary>
+    internal IReadOnlyDictionary<TensorSlot, Parameter> Slots { get; }
 
     /// <summary>A parameter by its name.</summary>
     /// <exception cref="KeyNotFoundException">There is none of this name.</exception>
@@ -99,6 +103,15 @@ public sealed class TrainableModel : IDisposable
     /// <inheritdoc cref="Freeze"/>
     public int Unfreeze(string pattern) => SetTrainable(pattern, true);
 
+    /// <summary>The parameters of a name.</summary>
+    /// <inheritdoc cref="Freeze"/>
+    internal IReadOnlyList<Parameter> Named(string pattern)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(pattern);
+        Parameter[] named = [.. Parameters.Where(p => FileSystemName.MatchesSimpleExpression(pattern, p.Name, ignoreCase: false))];
+        return named.Length > 0 ? named : throw new ArgumentException($"No parameter is named '{pattern}'.", nameof(pattern));
+    }
+
     /// <summary>Zeroes all gradients.</summary>
     public void ClearGradients()
     {
@@ -141,6 +154,9 @@ public sealed class TrainableModel : IDisposable
         Kernels.Dispose();
     }
 
+    /// <summary>The name of the bias of a layer's router.</summary>
+    internal static string BiasName(int layer) => FormattableString.Invariant($"model.layers.{layer}{BiasSuffix}");
+
     private static bool IsBias(string name) => name.EndsWith(BiasSuffix, StringComparison.Ordinal);
 
     private static Parameter Read(WeightFiles files, string name)
@@ -153,7 +169,7 @@ public sealed class TrainableModel : IDisposable
     {
         for (int layer = 0; layer < description.LayerCount && description.Mixture is not null; layer++)
         {
-            string name = FormattableString.Invariant($"model.layers.{layer}{BiasSuffix}");
+            string name = BiasName(layer);
             if (names.Remove(name))
             {
                 Parameter bias = Read(files, name);
@@ -174,15 +190,9 @@ public sealed class TrainableModel : IDisposable
 
     private int SetTrainable(string pattern, bool isTrainable)
     {
-        ArgumentException.ThrowIfNullOrEmpty(pattern);
-        int count = 0;
-        foreach (Parameter parameter in Parameters.Where(p => FileSystemName.MatchesSimpleExpression(pattern, p.Name, ignoreCase: false)))
-        {
-            parameter.IsTrainable = isTrainable;
-            count++;
-        }
-
-        return count > 0 ? count : throw new ArgumentException($"No parameter is named '{pattern}'.", nameof(pattern));
+        Parameter[] named = [.. Named(pattern)];
+        Array.ForEach(named, parameter => parameter.IsTrainable = isTrainable);
+        return named.Length;
     }
 
     private LossTerms Run(IReadOnlyList<TrainingSequence> batch, LossWeights weights, bool records, CancellationToken cancellationToken)

@@ -15,6 +15,7 @@ using FlexKernel.Cli.Pull;
 using FlexKernel.Cli.Route;
 using FlexKernel.Cli.Synth;
 using FlexKernel.Cli.Tokenize;
+using FlexKernel.Cli.Train;
 using FlexKernel.Cli.Verify;
 using FlexKernel.Kernels;
 
@@ -73,6 +74,7 @@ internal static class App
             new EvalVerb(terminal),
             new EmbedVerb(terminal),
             new TokenizeVerb(terminal),
+            new TrainVerb(terminal),
             new PullVerb(terminal),
             new ConvertVerb(terminal),
             new QuantizeVerb(terminal),

@@ -7,6 +7,8 @@ using FlexKernel.Evaluation;
 using FlexKernel.Model;
 using FlexKernel.Sampling;
 using FlexKernel.Text;
+using FlexKernel.Training.Data;
+using FlexKernel.Training.Runs;
 
 namespace FlexKernel.Cli;
 
@@ -51,6 +53,8 @@ internal static class Failures
         PullException { Error: PullError.AddressInvalid } => ExitCode.Usage,
         PullException { Error: PullError.DigestMismatch } => ExitCode.Failed,
         PullException => ExitCode.NotLoaded,
+        RunException or InvalidDataException => ExitCode.NotLoaded,
+        TrainingDataException => ExitCode.Failed,
         IOException or UnauthorizedAccessException or OutOfMemoryException => ExitCode.NotLoaded,
         _ => ExitCode.Internal,
     };

@@ -7,8 +7,9 @@ namespace FlexKernel.Conversion;
 /// <summary>A tensor of random values, or of ones where it is the gain of a norm.</summary>
 internal sealed class RandomTensor : ProducedTensor
 {
-    private const float Deviation = 0.02f;
+    private const float DefaultDeviation = 0.02f;
 
+    private readonly float _deviation;
     private readonly StoredType _type;
     private readonly bool _isGain;
     private readonly ulong _key;
@@ -17,9 +18,11 @@ internal sealed class RandomTensor : ProducedTensor
     /// <param name="expected">Name, shape and role.</param>
     /// <param name="type">The element type: F32, BF16 or F16.</param>
     /// <param name="seed">The seed of the model.</param>
-    public RandomTensor(ExpectedTensor expected, TensorType type, ulong seed)
+    /// <param name="deviation">The standard deviation.</param>
+    public RandomTensor(ExpectedTensor expected, TensorType type, ulong seed, float deviation = DefaultDeviation)
         : base(new TensorSpec(expected.Name, type, expected.Shape))
     {
+        _deviation = deviation;
         _type = type switch
         {
             TensorType.F32 => StoredType.F32,
@@ -42,7 +45,7 @@ internal sealed class RandomTensor : ProducedTensor
         }
         else
         {
-            CounterNoise.Fill(_key, firstRow * Columns, Deviation, values);
+            CounterNoise.Fill(_key, firstRow * Columns, _deviation, values);
         }
 
         WeightTypes.Narrow(values, _type, destination);

@@ -30,6 +30,9 @@ public sealed record ShapeOverrides
     /// <summary>Gets one rank per expert, 0 for a full one; scales become 1 and bases expert 0. Default: as they are.</summary>
     public ImmutableArray<int> Ranks { get; init; }
 
+    /// <summary>Gets the id of the token that ends a text.</summary>
+    public int? EndOfSequence { get; init; }
+
     /// <summary>Gets the number of experts per token; without it a model that used all experts still does.</summary>
     public int? ActiveExperts { get; init; }
 
@@ -54,6 +57,7 @@ public sealed record ShapeOverrides
             editor.Remove(key);
         }
 
+        Set(editor, "eos_token_id", EndOfSequence);
         return editor.ToUtf8();
     }
 

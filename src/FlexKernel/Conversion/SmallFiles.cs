@@ -24,6 +24,10 @@ internal static class SmallFiles
         && !name.StartsWith('.')
         && !NotCopied.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>True for what another model of the same tokenizer and templates takes over: not what describes the one it comes from.</summary>
+    public static bool IsOfFamily(string name) =>
+        IsOfModel(name) && !name.StartsWith("README", StringComparison.OrdinalIgnoreCase) && Path.GetExtension(name) is not (".md" or ".svg" or ".png");
+
     /// <summary>True for the files of a tokenizer.</summary>
     public static bool IsOfTokenizer(string name) => TokenizerFiles.Contains(name, StringComparer.Ordinal);
 

@@ -91,6 +91,23 @@ internal static class Parsers
         _ => throw new FormatException("f32, bf16 or f16"),
     };
 
+    /// <summary>A time: <c>90s</c>, <c>25m</c>, <c>2h</c> or seconds in digits alone.</summary>
+    public static TimeSpan Duration(string text)
+    {
+        double factor = text.Length == 0 ? 0 : char.ToLowerInvariant(text[^1]) switch
+        {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => 0,
+        };
+        string number = factor > 0 ? text[..^1] : text;
+        return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value)
+            && value * Math.Max(factor, 1) is > 0 and < 3e7
+            ? TimeSpan.FromSeconds(value * Math.Max(factor, 1))
+            : throw new FormatException("a time such as 90s, 25m or 2h");
+    }
+
     /// <summary>A number of bytes from 1 on: <c>5GB</c>, <c>500MB</c>, <c>2GiB</c> or digits alone.</summary>
     public static long Bytes(string text)
     {
