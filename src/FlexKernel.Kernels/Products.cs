@@ -43,6 +43,33 @@ internal static unsafe partial class Products
         }
     }
 
+    /// <summary>Multiplies all rows with panels of floats over some of their k; blocks of 256 count from the panels' first k all the same.</summary>
+    /// <param name="x">The rows: as many columns as k are multiplied.</param>
+    /// <param name="panels">The first panel.</param>
+    /// <param name="panelFloats">Floats from panel to panel.</param>
+    /// <param name="begin">First panel multiplied.</param>
+    /// <param name="end">Panel after the last.</param>
+    /// <param name="firstColumn">The first k; even.</param>
+    /// <param name="y">Output 0 of row 0, of panel 0; rows must hold whole panels.</param>
+    /// <param name="stride">Floats from row to row of <paramref name="y"/>.</param>
+    /// <param name="add">Whether the product is added to what stands in <paramref name="y"/>.</param>
+    public static void MultiplyFloats<TLanes>(
+        PackedRows x, float* panels, long panelFloats, int begin, int end, int firstColumn, float* y, int stride, bool add)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        int totalPairs = PackedMatrix.RoundUp(x.Columns, 2) / 2, firstPair = firstColumn / 2;
+        for (int panel = begin; panel < end; panel++)
+        {
+            for (int pair = 0, pairs; pair < totalPairs; pair += pairs)
+            {
+                pairs = Math.Min(BlockPairs - (firstPair + pair) % BlockPairs, totalPairs - pair);
+                byte* w = (byte*)(panels + panel * panelFloats) + (long)(firstPair + pair) * PanelFloat32.PairBytes;
+                MultiplyBlock<TLanes, PanelFloat32>(
+                    x, 0, x.Rows, w, totalPairs, pair, pairs, y + (long)panel * PackedMatrix.PanelRows, stride, add || pair > 0, w, 0);
+            }
+        }
+    }
+
     private static void Multiply<TLanes, TFormat>(PackedRows x, PackedMatrix matrix, int begin, int end, float* y, int stride, bool add, float* scratch)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat

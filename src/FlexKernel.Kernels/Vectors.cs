@@ -77,20 +77,26 @@ internal static unsafe class Vectors
         return Tree(lanes);
     }
 
-    /// <summary>Sum of products of <paramref name="count"/> values, which fill whole groups of 16 (padding included).</summary>
+    /// <summary>Sum of products of <paramref name="count"/> values.</summary>
     public static float Dot<TLanes>(float* x, float* y, int count)
         where TLanes : struct, ILanes<TLanes>
     {
         float* lanes = stackalloc float[VirtualLanes];
+        int whole = count / VirtualLanes * VirtualLanes;
         for (int lane = 0; lane < VirtualLanes; lane += TLanes.Count)
         {
             TLanes sum = TLanes.Zero;
-            for (int i = lane; i < count; i += VirtualLanes)
+            for (int i = lane; i < whole; i += VirtualLanes)
             {
                 sum = TLanes.FusedMultiplyAdd(TLanes.Load(x + i), TLanes.Load(y + i), sum);
             }
 
             TLanes.Store(sum, lanes + lane);
+        }
+
+        for (int i = whole; i < count; i++)
+        {
+            lanes[i - whole] = MathF.FusedMultiplyAdd(x[i], y[i], lanes[i - whole]);
         }
 
         return Tree(lanes);

@@ -214,7 +214,7 @@ public sealed class TrainableModel : IDisposable
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 using Tape tape = new(Kernels, records: false) { Statistics = choices };
-                _graph.Hidden(tape, sequence.Ids, scales, checkpoints: false);
+                _graph.Hidden(tape, sequence, scales, checkpoints: false);
             }
 
             scales = scales with

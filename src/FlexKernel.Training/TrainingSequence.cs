@@ -51,6 +51,18 @@ public sealed record TrainingSequence
     /// <summary>The targets that count.</summary>
     public int TargetCount => Targets.Count(target => target != Ignored);
 
+    /// <summary>For each row, the row at which its document begins.</summary>
+    internal int[] DocumentStartOfRows()
+    {
+        int[] starts = new int[Ids.Length];
+        for (int document = 0; document < DocumentStarts.Length; document++)
+        {
+            starts.AsSpan(DocumentStarts[document]).Fill(DocumentStarts[document]);
+        }
+
+        return starts;
+    }
+
     /// <summary>A text whose every token but the first is predicted from those before it.</summary>
     /// <param name="ids">The token ids.</param>
     public static TrainingSequence Next(int[] ids)

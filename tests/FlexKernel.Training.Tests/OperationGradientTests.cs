@@ -58,15 +58,23 @@ public sealed class OperationGradientTests
     [Theory]
     [InlineData(2, 1, 4, 2)]
     [InlineData(9, 2, 6, 1)]
-    [InlineData(70, 1, 5, 2)]
-    public void Attend_GroupedQueries_EqualsCentralDifferences(int rows, int keyHeads, int dimension, int group) => Gradients.Check(
-        [
-            Gradients.Random(rows, keyHeads * group * dimension, 11),
-            Gradients.Random(rows, keyHeads * dimension, 12),
-            Gradients.Random(rows, keyHeads * dimension, 13),
-        ],
-        x => Reference.Attend(x[0], x[1], x[2], dimension),
-        (tape, x, _) => tape.Attend(x[0], x[1], x[2], dimension));
+    [InlineData(70, 1, 34, 2)]
+    [InlineData(270, 1, 4, 1)]
+    [InlineData(9, 2, 6, 2, 0, 3, 4)]
+    [InlineData(110, 1, 10, 1, 0, 20, 64, 101)]
+    [InlineData(290, 1, 4, 1, 0, 37, 259)]
+    public void Attend_GroupedQueriesAndDocuments_EqualsCentralDifferences(int rows, int keyHeads, int dimension, int group, params int[] documents)
+    {
+        int[] firstSeen = [.. Enumerable.Range(0, rows).Select(row => documents.LastOrDefault(start => start <= row))];
+        Gradients.Check(
+            [
+                Gradients.Random(rows, keyHeads * group * dimension, 11),
+                Gradients.Random(rows, keyHeads * dimension, 12),
+                Gradients.Random(rows, keyHeads * dimension, 13),
+            ],
+            x => Reference.Attend(x[0], x[1], x[2], dimension, firstSeen),
+            (tape, x, _) => tape.Attend(x[0], x[1], x[2], dimension, firstSeen));
+    }
 
     [Theory]
     [InlineData(false)]

@@ -32,7 +32,7 @@ internal static class Reference
         return y;
     })];
 
-    public static double[][] Attend(double[][] q, double[][] k, double[][] v, int dimension)
+    public static double[][] Attend(double[][] q, double[][] k, double[][] v, int dimension, int[] firstSeen)
     {
         int group = q[0].Length / k[0].Length;
         return [.. q.Select((row, position) =>
@@ -41,11 +41,12 @@ internal static class Reference
             for (int head = 0; head < row.Length / dimension; head++)
             {
                 int from = head / group * dimension;
-                double[] p = Softmax([.. Enumerable.Range(0, position + 1).Select(other =>
+                int first = firstSeen[position];
+                double[] p = Softmax([.. Enumerable.Range(first, position + 1 - first).Select(other =>
                     Dot(row[(head * dimension)..((head + 1) * dimension)], k[other][from..(from + dimension)]) / Math.Sqrt(dimension))]);
                 for (int i = 0; i < dimension; i++)
                 {
-                    y[head * dimension + i] = p.Select((weight, other) => weight * v[other][from + i]).Sum();
+                    y[head * dimension + i] = p.Select((weight, other) => weight * v[first + other][from + i]).Sum();
                 }
             }
 

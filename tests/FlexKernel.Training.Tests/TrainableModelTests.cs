@@ -14,6 +14,10 @@ public sealed class TrainableModelTests
 
     private static readonly TrainingSequence First = TrainingSequence.Next([4, 82, 90, 105, 7, 12]), Second = TrainingSequence.Next([0, 114, 115, 37, 88, 3]);
 
+    // Longer than a block of query rows and than two panels of keys, with remainders of both.
+    private static readonly TrainingSequence Long =
+        TrainingSequence.Next([.. Enumerable.Range(0, 119).Select(i => i * i % 113)]) with { DocumentStarts = [0, 40, 67] };
+
     public static TheoryData<KernelPath, int> Paths
     {
         get
@@ -22,6 +26,7 @@ public sealed class TrainableModelTests
             foreach (KernelPath path in KernelPaths.All)
             {
                 data.Add(path, 1);
+                data.Add(path, 2);
                 data.Add(path, 3);
             }
 
@@ -35,7 +40,7 @@ public sealed class TrainableModelTests
     {
         Assert.SkipUnless(KernelPaths.IsSupported(path), $"this processor lacks the {path} path ({KernelPaths.Describe()})");
 
-        Assert.Equal(Gradients(Plain, [First, Second]), Gradients(new TrainingOptions { Path = path, Threads = threads }, [First, Second]));
+        Assert.Equal(Gradients(Plain, [First, Long]), Gradients(new TrainingOptions { Path = path, Threads = threads }, [First, Long]));
     }
 
     [Fact]
@@ -50,6 +55,22 @@ public sealed class TrainableModelTests
         float[] whole = Gradients(Plain, [First, Second], weights), parts = Gradients(Plain, [First], weights, [Second]);
 
         Assert.Equal(whole, Array.ConvertAll(parts, value => value / 2));
+    }
+
+    [Theory]
+    [MemberData(nameof(Paths))]
+    public void AccumulateGradients_DocumentsInOneSequence_EqualThemAlone(KernelPath path, int threads)
+    {
+        Assert.SkipUnless(KernelPaths.IsSupported(path), $"this processor lacks the {path} path ({KernelPaths.Describe()})");
+        TrainingOptions options = new() { Path = path, Threads = threads };
+        TrainingSequence packed = new([.. First.Ids, .. Second.Ids], [.. First.Targets, .. Second.Targets]) { DocumentStarts = [0, First.Ids.Length] };
+
+        float[] alone = Gradients(options, [First, Second]), together = Gradients(options, [packed]), mixed = Gradients(options, [packed with { DocumentStarts = [0] }]);
+
+        // Positions count on through the sequence: the angles are rounded elsewhere.
+        Assert.InRange(Distance(alone, together), 0, 1e-5);
+        Assert.InRange(Distance(alone, mixed), 1e-2, 10);
+        Assert.Equal(Gradients(Plain, [packed]), together);
     }
 
     [Fact]
@@ -128,6 +149,9 @@ public sealed class TrainableModelTests
 
         Assert.Contains("tied embeddings", e.Message, StringComparison.Ordinal);
     }
+
+    private static double Distance(float[] expected, float[] actual) =>
+        Math.Sqrt(expected.Zip(actual, (a, b) => ((double)a - b) * (a - b)).Sum() / expected.Sum(value => (double)value * value));
 
     private static TrainableModel Load(TrainingOptions options) =>
         TrainableModel.Load(TestData.Fixture("training/gradients/flex_more"), options, JsonElement.Parse("""{"num_experts_per_tok": 3}"""));

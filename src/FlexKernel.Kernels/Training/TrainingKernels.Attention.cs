@@ -1,207 +1,190 @@
 namespace FlexKernel.Kernels;
 
 /// <content>
-/// Causal attention with recomputation: <c>P = softmax(scale Q Kᵀ)</c> over the positions up to a row's own, <c>O = P V</c>. Nothing of P is
-/// kept; the backward pass computes it again, 64 query rows at a time: <c>dP = dO Vᵀ</c>, <c>dS = scale P ⊙ (dP − Σ_j P dP)</c>,
-/// <c>dQ = dS K</c>, <c>dK = dSᵀ Q</c>, <c>dV = Pᵀ dO</c>.
+/// Causal attention with recomputation: <c>P = softmax(scale Q Kᵀ)</c> over the positions a row sees, <c>O = P V</c>. Nothing of P is kept but
+/// the logsumexp L of each row; the backward pass computes <c>P = exp(scale Q Kᵀ − L)</c> again: <c>dP = dO Vᵀ</c>,
+/// <c>dS = scale P ⊙ (dP − dO · O)</c>, <c>dQ = dS K</c>, <c>dK = dSᵀ Q</c>, <c>dV = Pᵀ dO</c>.
 /// </content>
-/// <remarks>Query heads share a key head in groups, in order; the shares of threads are key heads.</remarks>
+/// <remarks>
+/// 48 query rows at a time meet the panels of 32 keys that any of them sees. Query heads share a key head in groups, in order; the shares of
+/// threads are key heads. What a row does not see weighs exactly zero, so no bit depends on which panels are left out.
+/// </remarks>
 internal abstract partial class TrainingKernels
 {
-    /// <summary>Attends: every row to itself and the rows before it.</summary>
+    /// <summary>Attends: every row to itself and rows before it.</summary>
     /// <param name="q">[T, query heads · D], rotated.</param>
     /// <param name="k">[T, key heads · D], rotated.</param>
     /// <param name="v">[T, key heads · D].</param>
-    /// <param name="headDimension">D.</param>
+    /// <param name="headDimension">D, even.</param>
+    /// <param name="firstSeen">The first row that each row sees; none below the one before it, none above the row itself.</param>
     /// <param name="output">[T, query heads · D].</param>
-    public abstract void Attend(Activations q, Activations k, Activations v, int headDimension, Activations output);
+    /// <param name="logSumExp">[T, query heads], of the scaled scores.</param>
+    public abstract void Attend(
+        Activations q, Activations k, Activations v, int headDimension, int[] firstSeen, Activations output, Activations logSumExp);
 
     /// <summary>Adds the gradients of <see cref="Attend"/>.</summary>
     public abstract void AttendBackward(
-        Activations q, Activations k, Activations v, int headDimension, Activations doutput, Activations dq, Activations dk, Activations dv);
+        Activations q, Activations k, Activations v, int headDimension, int[] firstSeen, Activations output, Activations logSumExp,
+        Activations doutput, Activations dq, Activations dk, Activations dv);
 }
 
 internal sealed unsafe partial class TrainingKernels<TLanes>
 {
-    private const int QueryRows = 64;
-
-    public override void Attend(Activations q, Activations k, Activations v, int headDimension, Activations output)
+    public override void Attend(
+        Activations q, Activations k, Activations v, int headDimension, int[] firstSeen, Activations output, Activations logSumExp)
     {
-        int group = CheckHeads(q, k, v, headDimension);
+        int group = CheckHeads(q, k, v, headDimension, firstSeen);
         CheckShape(output, q.Rows, q.Columns);
-        ForEach(k.Columns / headDimension, keyHead =>
+        CheckShape(logSumExp, q.Rows, q.Columns / headDimension);
+        Team.Run((worker, workers) =>
         {
-            using Activations keys = Head(k, keyHead, headDimension), values = Head(v, keyHead, headDimension);
-            using PackedMatrix keyRows = Pack(keys), valueColumns = PackColumns(values);
-            using Activations scores = new(Math.Min(QueryRows, q.Rows), q.Rows), mixed = new(scores.Rows, headDimension);
-            using Strips strips = new(scores.Rows, Math.Max(q.Rows, headDimension));
-            for (int head = keyHead * group; head < (keyHead + 1) * group; head++)
+            AttentionBlocks<TLanes> blocks = new(_scratch[worker], q.Rows, headDimension, backward: false);
+            (int begin, int end) = WorkerTeam.Share(k.Columns / headDimension, worker, workers);
+            for (int keyHead = begin; keyHead < end; keyHead++)
             {
-                using Activations queries = Head(q, head, headDimension);
-                for (int first = 0; first < q.Rows; first += QueryRows)
+                blocks.PackRows(k, keyHead, blocks.KeyRows);
+                blocks.PackColumns(v, keyHead, blocks.ValueColumns);
+                for (int head = keyHead * group; head < (keyHead + 1) * group; head++)
                 {
-                    int rows = Math.Min(QueryRows, q.Rows - first);
-                    Probabilities(strips, queries, first, rows, keyRows, scores);
-                    strips.Multiply(scores.Pointer, scores.Stride, rows, valueColumns, mixed, add: false);
-                    for (int row = 0; row < rows; row++)
-                    {
-                        mixed.Row(row).CopyTo(output.Row(first + row).Slice(head * headDimension, headDimension));
-                    }
+                    AttendHead(blocks, q, head, firstSeen, output, logSumExp);
                 }
             }
         });
     }
 
     public override void AttendBackward(
-        Activations q, Activations k, Activations v, int headDimension, Activations doutput, Activations dq, Activations dk, Activations dv)
+        Activations q, Activations k, Activations v, int headDimension, int[] firstSeen, Activations output, Activations logSumExp,
+        Activations doutput, Activations dq, Activations dk, Activations dv)
     {
-        int group = CheckHeads(q, k, v, headDimension);
+        int group = CheckHeads(q, k, v, headDimension, firstSeen);
+        CheckShape(output, q.Rows, q.Columns);
+        CheckShape(logSumExp, q.Rows, q.Columns / headDimension);
         CheckShape(doutput, q.Rows, q.Columns);
         CheckShape(dq, q.Rows, q.Columns);
-        CheckHeads(dq, dk, dv, headDimension);
-        float scale = 1f / MathF.Sqrt(headDimension);
-        ForEach(k.Columns / headDimension, keyHead =>
+        CheckHeads(dq, dk, dv, headDimension, firstSeen);
+        Team.Run((worker, workers) =>
         {
-            using Activations keys = Head(k, keyHead, headDimension), values = Head(v, keyHead, headDimension);
-            using PackedMatrix keyRows = Pack(keys), valueRows = Pack(values), keyColumns = PackColumns(keys);
-            using Activations probabilities = new(Math.Min(QueryRows, q.Rows), q.Rows), gradients = new(probabilities.Rows, q.Rows);
-            using Activations mixed = new(probabilities.Rows, headDimension);
-            using Activations dkeys = new(q.Rows, headDimension), dvalues = new(q.Rows, headDimension);
-            using Strips strips = new(Math.Max(probabilities.Rows, headDimension), Math.Max(q.Rows, headDimension));
-            for (int head = keyHead * group; head < (keyHead + 1) * group; head++)
+            AttentionBlocks<TLanes> blocks = new(_scratch[worker], q.Rows, headDimension, backward: true);
+            (int begin, int end) = WorkerTeam.Share(k.Columns / headDimension, worker, workers);
+            for (int keyHead = begin; keyHead < end; keyHead++)
             {
-                using Activations queries = Head(q, head, headDimension), doutputs = Head(doutput, head, headDimension);
-                for (int first = 0; first < q.Rows; first += QueryRows)
+                blocks.PackRows(k, keyHead, blocks.KeyRows);
+                blocks.PackRows(v, keyHead, blocks.ValueRows);
+                blocks.PackColumns(k, keyHead, blocks.KeyColumns);
+                blocks.ClearSums();
+                for (int head = keyHead * group; head < (keyHead + 1) * group; head++)
                 {
-                    int rows = Math.Min(QueryRows, q.Rows - first);
-                    Probabilities(strips, queries, first, rows, keyRows, probabilities);
-                    strips.Multiply(doutputs.RowPointer(first), doutputs.Stride, rows, valueRows, gradients, add: false);
-                    for (int row = 0; row < rows; row++)
-                    {
-                        ScoreGradient(probabilities.RowPointer(row), gradients.RowPointer(row), gradients.Stride, scale);
-                    }
-
-                    strips.Multiply(gradients.Pointer, gradients.Stride, rows, keyColumns, mixed, add: false);
-                    for (int row = 0; row < rows; row++)
-                    {
-                        AddTo(mixed.Row(row), dq.Row(first + row).Slice(head * headDimension, headDimension));
-                    }
-
-                    AddTransposedProduct(strips, gradients, rows, queries, first, dkeys);
-                    AddTransposedProduct(strips, probabilities, rows, doutputs, first, dvalues);
+                    AttendHeadBackward(blocks, q, head, firstSeen, output, logSumExp, doutput, dq);
                 }
-            }
 
-            for (int row = 0; row < q.Rows; row++)
-            {
-                AddTo(dkeys.Row(row), dk.Row(row).Slice(keyHead * headDimension, headDimension));
-                AddTo(dvalues.Row(row), dv.Row(row).Slice(keyHead * headDimension, headDimension));
+                blocks.AddTo(blocks.KeySums, q.Rows, dk, 0, keyHead);
+                blocks.AddTo(blocks.ValueSums, q.Rows, dv, 0, keyHead);
             }
         });
     }
 
-    private static int CheckHeads(Activations q, Activations k, Activations v, int headDimension)
+    private static void AttendHead(AttentionBlocks<TLanes> blocks, Activations q, int head, int[] firstSeen, Activations output, Activations logSumExp)
+    {
+        int dimension = blocks.HeadDimension;
+        float scale = 1f / MathF.Sqrt(dimension);
+        float* factors = stackalloc float[AttentionBlocks<TLanes>.QueryRows];
+        for (int first = 0; first < q.Rows; first += AttentionBlocks<TLanes>.QueryRows)
+        {
+            KeyRange range = new(firstSeen, first, Math.Min(AttentionBlocks<TLanes>.QueryRows, q.Rows - first));
+            blocks.Scores(q, head, range, blocks.KeyRows, blocks.Probabilities);
+            for (int row = 0; row < range.Rows; row++)
+            {
+                int from = firstSeen[first + row], count = first + row + 1 - from;
+                float* p = blocks.Probabilities + (long)row * blocks.ScoreStride;
+                float max = Vectors.ScaleAndMax<TLanes>(p + from, count, scale), sum = Vectors.ExpAndSum<TLanes>(p + from, count, max);
+                factors[row] = 1f / sum;
+                logSumExp.RowPointer(first + row)[head] = (float)(max + Math.Log(sum));
+                range.ClearUnseen(p, from, from + count);
+            }
+
+            blocks.MultiplyRows(blocks.Probabilities, range, blocks.ValueColumns, blocks.Mixed);
+            for (int row = 0; row < range.Rows; row++)
+            {
+                float* mixed = blocks.Mixed + (long)row * blocks.PaddedDimension, target = output.RowPointer(first + row) + head * dimension;
+                int whole = dimension / TLanes.Count * TLanes.Count;
+                Scale<TLanes>(mixed, factors[row], target, 0, whole);
+                Scale<LanesScalar>(mixed, factors[row], target, whole, dimension);
+            }
+        }
+    }
+
+    private static void AttendHeadBackward(
+        AttentionBlocks<TLanes> blocks, Activations q, int head, int[] firstSeen, Activations output, Activations logSumExp, Activations doutput, Activations dq)
+    {
+        int dimension = blocks.HeadDimension;
+        float scale = 1f / MathF.Sqrt(dimension);
+        blocks.PackColumns(q, head, blocks.QueryColumns);
+        blocks.PackColumns(doutput, head, blocks.OutputColumns);
+        for (int first = 0; first < q.Rows; first += AttentionBlocks<TLanes>.QueryRows)
+        {
+            KeyRange range = new(firstSeen, first, Math.Min(AttentionBlocks<TLanes>.QueryRows, q.Rows - first));
+            blocks.Scores(q, head, range, blocks.KeyRows, blocks.Probabilities);
+            blocks.Scores(doutput, head, range, blocks.ValueRows, blocks.Gradients);
+            for (int row = 0; row < range.Rows; row++)
+            {
+                float* p = blocks.Probabilities + (long)row * blocks.ScoreStride, gradient = blocks.Gradients + (long)row * blocks.ScoreStride;
+                float mean = Vectors.Dot<TLanes>(
+                    doutput.RowPointer(first + row) + head * dimension, output.RowPointer(first + row) + head * dimension, dimension);
+                ScoreGradient(p, gradient, range, scale, logSumExp.RowPointer(first + row)[head], mean);
+                range.ClearUnseen(p, firstSeen[first + row], first + row + 1);
+                range.ClearUnseen(gradient, firstSeen[first + row], first + row + 1);
+            }
+
+            blocks.MultiplyRows(blocks.Gradients, range, blocks.KeyColumns, blocks.Mixed);
+            blocks.AddTo(blocks.Mixed, range.Rows, dq, first, head);
+            blocks.AddTransposed(blocks.Gradients, range, blocks.QueryColumns, blocks.KeySums);
+            blocks.AddTransposed(blocks.Probabilities, range, blocks.OutputColumns, blocks.ValueSums);
+        }
+    }
+
+    // Scores become probabilities, gradients of probabilities those of scores.
+    private static void ScoreGradient(float* p, float* gradient, KeyRange range, float scale, float logSumExp, float mean)
+    {
+        TLanes factor = TLanes.Broadcast(scale), shift = TLanes.Broadcast(-logSumExp), offset = TLanes.Broadcast(mean);
+        for (int i = range.Begin; i < range.End; i += TLanes.Count)
+        {
+            TLanes probability = Vectors.Exp(TLanes.FusedMultiplyAdd(TLanes.Load(p + i), factor, shift));
+            TLanes.Store(probability, p + i);
+            TLanes.Store(probability * (TLanes.Load(gradient + i) - offset) * factor, gradient + i);
+        }
+    }
+
+    private static void Scale<T>(float* x, float factor, float* y, int begin, int end)
+        where T : struct, ILanes<T>
+    {
+        for (int i = begin; i < end; i += T.Count)
+        {
+            T.Store(T.Load(x + i) * T.Broadcast(factor), y + i);
+        }
+    }
+
+    private static int CheckHeads(Activations q, Activations k, Activations v, int headDimension, int[] firstSeen)
     {
         CheckShape(k, q.Rows, k.Columns);
         CheckShape(v, q.Rows, k.Columns);
-        if (k.Columns % headDimension != 0 || q.Columns % k.Columns != 0)
+        if (headDimension % 2 != 0 || k.Columns % headDimension != 0 || q.Columns % k.Columns != 0)
         {
-            throw new ArgumentException($"Queries of {q.Columns} and keys of {k.Columns} columns do not fit heads of {headDimension}.");
+            throw new ArgumentException($"Queries of {q.Columns} and keys of {k.Columns} columns do not fit heads of {headDimension}, an even number.");
+        }
+
+        if (firstSeen.Length != q.Rows)
+        {
+            throw new ArgumentException($"The first rows seen of {firstSeen.Length} rows, expected {q.Rows}.", nameof(firstSeen));
+        }
+
+        for (int row = 0; row < firstSeen.Length; row++)
+        {
+            if (firstSeen[row] < (row == 0 ? 0 : firstSeen[row - 1]) || firstSeen[row] > row)
+            {
+                throw new ArgumentException($"Row {row} sees rows from {firstSeen[row]} on, expected none before those of the last row, and itself.", nameof(firstSeen));
+            }
         }
 
         return q.Columns / k.Columns;
-    }
-
-    private static Activations Head(Activations x, int head, int headDimension)
-    {
-        Activations part = new(x.Rows, headDimension);
-        for (int row = 0; row < x.Rows; row++)
-        {
-            x.Row(row).Slice(head * headDimension, headDimension).CopyTo(part.Row(row));
-        }
-
-        return part;
-    }
-
-    // Packs on the calling worker alone: regions do not nest.
-    private static PackedMatrix PackColumns(Activations matrix)
-    {
-        PackedMatrix packed = new(matrix.Columns, matrix.Rows, WeightFormat.F32);
-        packed.WriteTransposed(matrix.Pointer, matrix.Stride, 0, packed.PanelCount);
-        return packed;
-    }
-
-    // Rows of P; zero behind a row's own position, up to the padding.
-    private static void Probabilities(Strips strips, Activations queries, int first, int rows, PackedMatrix keyRows, Activations destination)
-    {
-        float scale = 1f / MathF.Sqrt(queries.Columns);
-        strips.Multiply(queries.RowPointer(first), queries.Stride, rows, keyRows, destination, add: false);
-        for (int row = 0; row < rows; row++)
-        {
-            float* p = destination.RowPointer(row);
-            int seen = first + row + 1;
-            float sum = Vectors.ExpAndSum<TLanes>(p, seen, Vectors.ScaleAndMax<TLanes>(p, seen, scale));
-            for (int i = 0; i < seen; i++)
-            {
-                p[i] /= sum;
-            }
-
-            new Span<float>(p + seen, destination.Stride - seen).Clear();
-        }
-    }
-
-    private static void ScoreGradient(float* p, float* gradient, int count, float scale)
-    {
-        TLanes mean = TLanes.Broadcast(Vectors.Dot<TLanes>(p, gradient, count)), factor = TLanes.Broadcast(scale);
-        for (int i = 0; i < count; i += TLanes.Count)
-        {
-            TLanes.Store(TLanes.Load(p + i) * (TLanes.Load(gradient + i) - mean) * factor, gradient + i);
-        }
-    }
-
-    // destination [T, D] += aᵀ [T, rows] times rows [first, first + rows) of b.
-    private static void AddTransposedProduct(Strips strips, Activations a, int rows, Activations b, int first, Activations destination)
-    {
-        using PackedMatrix columns = new(b.Columns, rows, WeightFormat.F32);
-        columns.WriteTransposed(b.RowPointer(first), b.Stride, 0, columns.PanelCount);
-        strips.MultiplyTransposed(a.Pointer, a.Stride, columns, destination);
-    }
-
-    private static void AddTo(ReadOnlySpan<float> x, Span<float> y)
-    {
-        for (int i = 0; i < y.Length; i++)
-        {
-            y[i] += x[i];
-        }
-    }
-
-    /// <summary>Packed rows of one worker, for products outside the region.</summary>
-    /// <param name="rows">The most rows packed, or columns of what is transposed.</param>
-    /// <param name="columns">The other size.</param>
-    private sealed class Strips(int rows, int columns) : IDisposable
-    {
-        private readonly NativeMemoryOwner _memory = new((rows + 1L) * (columns + 1L) * sizeof(float));
-
-        public void Multiply(float* x, int stride, int count, PackedMatrix matrix, Activations y, bool add)
-        {
-            PackedRows packed = new() { Data = (float*)_memory.Pointer, Rows = count, Columns = matrix.Columns };
-            for (int row = 0; row < count;)
-            {
-                int height = PackedRows.StripRows(row, count, TLanes.TileRows);
-                packed.PackStrip<TLanes>(x, stride, null, row, height);
-                row += height;
-            }
-
-            Products.Multiply<TLanes>(packed, matrix, 0, matrix.PanelCount, y.Pointer, y.Stride, add, scratch: null);
-        }
-
-        public void MultiplyTransposed(float* x, int stride, PackedMatrix matrix, Activations y)
-        {
-            PackedRows packed = new() { Data = (float*)_memory.Pointer, Rows = y.Rows, Columns = matrix.Columns };
-            PackStrips(packed, x, stride, worker: 0, workers: 1);
-            Products.Multiply<TLanes>(packed, matrix, 0, matrix.PanelCount, y.Pointer, y.Stride, add: true, scratch: null);
-        }
-
-        public void Dispose() => _memory.Dispose();
     }
 }

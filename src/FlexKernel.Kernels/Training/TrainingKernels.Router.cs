@@ -140,6 +140,14 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
         }
     }
 
+    private static void AddTo(ReadOnlySpan<float> x, Span<float> y)
+    {
+        for (int i = 0; i < y.Length; i++)
+        {
+            y[i] += x[i];
+        }
+    }
+
     private static float SumColumn(Activations x, int column)
     {
         float total = 0f;

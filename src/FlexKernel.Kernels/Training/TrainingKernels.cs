@@ -55,14 +55,20 @@ internal sealed unsafe partial class TrainingKernels<TLanes> : TrainingKernels
 {
     private readonly ProductRegion<TLanes> _region;
     private readonly Arena _arena = new();
+    private readonly WorkerArenas _scratch;
 
     public TrainingKernels(int threads)
-        : base(threads) => _region = new ProductRegion<TLanes>(Team);
+        : base(threads)
+    {
+        _region = new ProductRegion<TLanes>(Team);
+        _scratch = new WorkerArenas(threads);
+    }
 
     public override void Dispose()
     {
         base.Dispose();
         _region.Dispose();
         _arena.Dispose();
+        _scratch.Dispose();
     }
 }

@@ -80,11 +80,18 @@ internal sealed partial class Tape
     }
 
     /// <summary>Causal attention with recomputation.</summary>
-    public Variable Attend(Variable q, Variable k, Variable v, int headDimension)
+    /// <param name="q">[T, query heads · D].</param>
+    /// <param name="k">[T, key heads · D].</param>
+    /// <param name="v">[T, key heads · D].</param>
+    /// <param name="headDimension">D.</param>
+    /// <param name="firstSeen">The first row that each row sees.</param>
+    public Variable Attend(Variable q, Variable k, Variable v, int headDimension, int[] firstSeen)
     {
         Variable y = Zeros(q.Rows, q.Columns, q.NeedsGradient || k.NeedsGradient || v.NeedsGradient);
-        kernels.Attend(q.Value, k.Value, v.Value, headDimension, y.Value);
-        Record(y, () => kernels.AttendBackward(q.Value, k.Value, v.Value, headDimension, y.Gradient, q.Gradient, k.Gradient, v.Gradient));
+        Variable sums = Zeros(q.Rows, q.Columns / headDimension, needsGradient: false);
+        kernels.Attend(q.Value, k.Value, v.Value, headDimension, firstSeen, y.Value, sums.Value);
+        Record(y, () => kernels.AttendBackward(
+            q.Value, k.Value, v.Value, headDimension, firstSeen, y.Value, sums.Value, y.Gradient, q.Gradient, k.Gradient, v.Gradient));
         return y;
     }
 

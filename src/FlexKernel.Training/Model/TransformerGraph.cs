@@ -55,8 +55,9 @@ internal sealed class TransformerGraph : IDisposable
     }
 
     /// <summary>The normalised hidden states [T, d] in front of the head.</summary>
-    public Variable Hidden(Tape tape, int[] ids, LossScales scales, bool checkpoints)
+    public Variable Hidden(Tape tape, TrainingSequence sequence, LossScales scales, bool checkpoints)
     {
+        int[] ids = sequence.Ids, firstSeen = sequence.DocumentStartOfRows();
         if (_rotary.Positions < ids.Length)
         {
             _rotary.Dispose();
@@ -67,7 +68,7 @@ internal sealed class TransformerGraph : IDisposable
         for (int i = 0; i < _description.LayerCount; i++)
         {
             int layer = i;
-            x = checkpoints ? tape.Checkpoint(x, (inner, input) => Layer(inner, input, layer, scales)) : Layer(tape, x, layer, scales);
+            x = checkpoints ? tape.Checkpoint(x, (inner, input) => Layer(inner, input, layer, firstSeen, scales)) : Layer(tape, x, layer, firstSeen, scales);
         }
 
         return tape.RmsNorm(x, At(TensorRole.FinalNorm), _description.NormEpsilon);
@@ -75,13 +76,13 @@ internal sealed class TransformerGraph : IDisposable
 
     /// <summary>Adds up the losses of a sequence; if the tape records, the gradients stand at its end.</summary>
     public void Loss(Tape tape, TrainingSequence sequence, LossScales scales, LossSums sums, bool checkpoints) => tape.HeadLoss(
-        Hidden(tape, sequence.Ids, scales, checkpoints), At(TensorRole.Head), sequence.Targets, scales.CrossEntropy, scales.Z, sums);
+        Hidden(tape, sequence, scales, checkpoints), At(TensorRole.Head), sequence.Targets, scales.CrossEntropy, scales.Z, sums);
 
     public void Dispose() => _rotary.Dispose();
 
-    private Variable Layer(Tape tape, Variable x, int layer, LossScales scales)
+    private Variable Layer(Tape tape, Variable x, int layer, int[] firstSeen, LossScales scales)
     {
-        x = Residual(tape, x, At(TensorRole.AttentionNorm, layer), input => Attention(tape, input, layer));
+        x = Residual(tape, x, At(TensorRole.AttentionNorm, layer), input => Attention(tape, input, layer, firstSeen));
         return Residual(tape, x, At(TensorRole.FeedForwardNorm, layer), input => _mixture is null
             ? FeedForward(tape, input, layer)
             : _mixture.Apply(tape, input, layer, scales));
@@ -92,7 +93,7 @@ internal sealed class TransformerGraph : IDisposable
             ? block(tape.RmsNorm(x, gain, _description.NormEpsilon))
             : tape.RmsNorm(block(x), gain, _description.NormEpsilon));
 
-    private Variable Attention(Tape tape, Variable x, int layer)
+    private Variable Attention(Tape tape, Variable x, int layer, int[] firstSeen)
     {
         Variable q = tape.Linear(x, At(TensorRole.Query, layer)), k = tape.Linear(x, At(TensorRole.Key, layer));
         if (_description.QueryKeyNorm)
@@ -102,7 +103,7 @@ internal sealed class TransformerGraph : IDisposable
         }
 
         Variable v = tape.Linear(x, At(TensorRole.Value, layer));
-        Variable mixed = tape.Attend(tape.Rotate(q, _rotary), tape.Rotate(k, _rotary), v, _description.HeadDimension);
+        Variable mixed = tape.Attend(tape.Rotate(q, _rotary), tape.Rotate(k, _rotary), v, _description.HeadDimension, firstSeen);
         return tape.Linear(mixed, At(TensorRole.Output, layer));
     }
 
