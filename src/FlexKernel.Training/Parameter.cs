@@ -9,9 +9,14 @@ namespace FlexKernel.Training;
 /// <remarks>Vectors are one row. Gradients add up until they are cleared.</remarks>
 public sealed class Parameter : IDisposable
 {
+    // Who trains a parameter of no model: the calling thread alone.
+    private static readonly Lazy<TrainingKernels> OneThread = new(() => TrainingKernels.Create(KernelPaths.Default, threads: 1));
+
     private Activations? _gradient;
     private PackedMatrix? _packed;
     private PackedMatrix? _packedTransposed;
+    private bool _isPacked;
+    private bool _isPackedTransposed;
     private Range _trainableRows = Range.All;
 
     /// <summary>Creates a parameter.</summary>
@@ -67,6 +72,13 @@ public sealed class Parameter : IDisposable
     /// <summary>The gradient [rows, columns]; zero until something is added.</summary>
     internal Activations Gradient => _gradient ??= new Activations(Rows, Columns);
 
+    /// <summary>The threads that work on it: those of its model.</summary>
+    internal TrainingKernels Kernels
+    {
+        get => field ?? OneThread.Value;
+        set;
+    }
+
     /// <summary>Reads the values in row-major order.</summary>
     public float[] ToArray() => Copy(Value);
 
@@ -88,22 +100,36 @@ public sealed class Parameter : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        MarkChanged();
         Value.Dispose();
         _gradient?.Dispose();
+        _packed?.Dispose();
+        _packedTransposed?.Dispose();
     }
 
     /// <summary>The values packed for <c>x Wᵀ</c>, until they change.</summary>
-    internal PackedMatrix Packed(TrainingKernels kernels) => _packed ??= kernels.Pack(Value);
+    internal PackedMatrix Packed(TrainingKernels kernels)
+    {
+        _packed ??= new PackedMatrix(Rows, Columns, WeightFormat.F32);
+        if (!_isPacked)
+        {
+            kernels.Pack(Value, _packed);
+            _isPacked = true;
+        }
+
+        return _packed;
+    }
 
     /// <summary>The transpose packed for <c>dy W</c>, until the values change.</summary>
-    internal PackedMatrix PackedTransposed(TrainingKernels kernels) => _packedTransposed ??= kernels.PackTransposed(Value);
-
-    internal void MarkChanged()
+    internal PackedMatrix PackedTransposed(TrainingKernels kernels)
     {
-        _packed?.Dispose();
-        _packedTransposed?.Dispose();
-        (_packed, _packedTransposed) = (null, null);
+        _packedTransposed ??= new PackedMatrix(Columns, Rows, WeightFormat.F32);
+        if (!_isPackedTransposed)
+        {
+            kernels.PackTransposed(Value, _packedTransposed);
+            _isPackedTransposed = true;
+        }
+
+        return _packedTransposed;
     }
 
     /// <summary>Overwrites the values.</summary>
@@ -117,6 +143,8 @@ public sealed class Parameter : IDisposable
 
         MarkChanged();
     }
+
+    internal void MarkChanged() => (_isPacked, _isPackedTransposed) = (false, false);
 
     /// <summary>Zeroes the gradient.</summary>
     internal void ClearGradient()

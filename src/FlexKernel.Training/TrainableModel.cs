@@ -29,6 +29,11 @@ public sealed class TrainableModel : IDisposable
         Slots = slots;
         _graph = new TransformerGraph(description, slots, biases);
         Parameters = [.. slots.Values.Concat(biases.Values).OrderBy(parameter => parameter.Name, StringComparer.Ordinal)];
+        foreach (Parameter parameter in Parameters)
+        {
+            parameter.Kernels = Kernels;
+        }
+
         _byName = Parameters.ToDictionary(parameter => parameter.Name);
     }
 

@@ -61,5 +61,42 @@ public sealed class OptimizerTests
         Assert.Throws<ArgumentException>(() => muon.Update(matrix, 1, 0.1, 0));
     }
 
+    [Theory]
+    [InlineData(37, 45)]
+    [InlineData(1, 7)]
+    [InlineData(3, 64)]
+    public void AdamWAndClip_EveryPathAndThreadCount_HaveTheSameBits(int rows, int columns)
+    {
+        (float[] Values, double Norm) expected = Move(KernelPath.Scalar, 1);
+
+        Assert.All(KernelPaths.All.ToArray().Where(KernelPaths.IsSupported).SelectMany(_ => Enumerable.Range(1, 3), (path, threads) => Move(path, threads)), actual =>
+        {
+            Assert.Equal(expected.Values, actual.Values);
+            Assert.Equal(expected.Norm, actual.Norm);
+        });
+
+        (float[] Values, double Norm) Move(KernelPath path, int threads)
+        {
+            using TrainingKernels kernels = TrainingKernels.Create(path, threads);
+            Random random = new(5);
+            float[] Values() => [.. Enumerable.Range(0, rows * columns).Select(_ => (float)(random.NextDouble() - 0.5))];
+            using Parameter parameter = new("p", [rows, columns], Values()) { Kernels = kernels };
+            AdamW rule = new();
+            double norm = 0;
+            for (int step = 1; step <= 3; step++)
+            {
+                for (int row = 0; row < rows; row++)
+                {
+                    Values().AsSpan(0, columns).CopyTo(parameter.Gradient.Row(row));
+                }
+
+                norm += GradientNorm.Clip([parameter], 0.7);
+                rule.Update(parameter, step, 0.01, 0.1);
+            }
+
+            return (parameter.ToArray(), norm);
+        }
+    }
+
     private static double[] Rates(LearningRateSchedule schedule, params int[] steps) => Array.ConvertAll(steps, schedule.At);
 }

@@ -51,6 +51,9 @@ public unsafe interface ILanes<TSelf> :
     /// <summary>The smaller of two lanes; either of them if <paramref name="left"/> is NaN, <paramref name="right"/> if that is.</summary>
     static abstract TSelf MinNumber(TSelf left, TSelf right);
 
+    /// <summary>The square root.</summary>
+    static abstract TSelf Sqrt(TSelf value);
+
     /// <summary>Adds the low bits of <paramref name="power"/>, shifted into the exponent field, to the bits of <paramref name="value"/>.</summary>
     /// <remarks>With <c>power = n + 1.5 * 2^23</c> this multiplies by <c>2^n</c> as long as the result is a normal number.</remarks>
     static abstract TSelf ScaleByPower(TSelf value, TSelf power);

@@ -60,6 +60,10 @@ public readonly unsafe struct Lanes128 : ILanes<Lanes128>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Sqrt(Lanes128 value) => new(Vector128.Sqrt(value._value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 ScaleByPower(Lanes128 value, Lanes128 power) =>
         new((value._value.AsInt32() + (power._value.AsInt32() << 23)).AsSingle());
 

@@ -18,10 +18,30 @@ internal abstract partial class TrainingKernels
     public abstract void MultiplyTransposed(Activations x, PackedMatrix weight, Activations y, bool add);
 
     /// <summary>Packs a matrix as it is.</summary>
-    public abstract PackedMatrix Pack(Activations matrix);
+    /// <param name="matrix">[rows, columns].</param>
+    /// <param name="destination">[rows, columns], float32.</param>
+    public abstract void Pack(Activations matrix, PackedMatrix destination);
 
     /// <summary>Packs the transpose of a matrix.</summary>
-    public abstract PackedMatrix PackTransposed(Activations matrix);
+    /// <param name="matrix">[rows, columns].</param>
+    /// <param name="destination">[columns, rows], float32.</param>
+    public abstract void PackTransposed(Activations matrix, PackedMatrix destination);
+
+    /// <inheritdoc cref="Pack(Activations, PackedMatrix)"/>
+    public PackedMatrix Pack(Activations matrix)
+    {
+        PackedMatrix packed = new(matrix.Rows, matrix.Columns, WeightFormat.F32);
+        Pack(matrix, packed);
+        return packed;
+    }
+
+    /// <inheritdoc cref="PackTransposed(Activations, PackedMatrix)"/>
+    public PackedMatrix PackTransposed(Activations matrix)
+    {
+        PackedMatrix packed = new(matrix.Columns, matrix.Rows, WeightFormat.F32);
+        PackTransposed(matrix, packed);
+        return packed;
+    }
 }
 
 internal sealed unsafe partial class TrainingKernels<TLanes>
@@ -49,24 +69,24 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
         _region.RunProducts();
     }
 
-    public override PackedMatrix Pack(Activations matrix)
+    public override void Pack(Activations matrix, PackedMatrix destination)
     {
-        PackedMatrix packed = new(matrix.Rows, matrix.Columns, WeightFormat.F32);
-        for (int row = 0; row < matrix.Rows; row += PackedMatrix.PanelRows)
+        CheckShape(matrix, destination.Rows, destination.Columns);
+        PanelPacker packer = new(WeightFormat.F32, StoredType.F32, (long)matrix.Stride * sizeof(float), matrix.Columns, 1f);
+        ForEachRange(destination.PanelCount, (begin, end) =>
         {
-            int rows = Math.Min(PackedMatrix.PanelRows, matrix.Rows - row);
-            ReadOnlySpan<byte> bytes = new(matrix.RowPointer(row), checked(rows * matrix.Stride * sizeof(float)));
-            packed.WriteRows(row, bytes, StoredType.F32, matrix.Stride);
-        }
-
-        return packed;
+            for (int panel = begin; panel < end; panel++)
+            {
+                int row = panel * PackedMatrix.PanelRows, lanes = Math.Min(PackedMatrix.PanelRows, matrix.Rows - row);
+                packer.Pack(destination.Pointer + panel * destination.PanelBytes, 0, lanes, (byte*)matrix.RowPointer(row));
+            }
+        });
     }
 
-    public override PackedMatrix PackTransposed(Activations matrix)
+    public override void PackTransposed(Activations matrix, PackedMatrix destination)
     {
-        PackedMatrix packed = new(matrix.Columns, matrix.Rows, WeightFormat.F32);
-        ForEach(packed.PanelCount, panel => packed.WriteTransposed(matrix.Pointer, matrix.Stride, panel, panel + 1));
-        return packed;
+        CheckShape(matrix, destination.Columns, destination.Rows);
+        ForEachRange(destination.PanelCount, (begin, end) => destination.WriteTransposed(matrix.Pointer, matrix.Stride, begin, end));
     }
 
     // A worker's share of the strips of the transpose.

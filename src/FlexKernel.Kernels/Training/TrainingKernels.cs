@@ -38,6 +38,13 @@ internal abstract partial class TrainingKernels : IDisposable
         }
     }
 
+    // A share of the items for each worker.
+    private protected void ForEachRange(int count, Action<int, int> body) => Team.Run((worker, workers) =>
+    {
+        (int begin, int end) = WorkerTeam.Share(count, worker, workers);
+        body(begin, end);
+    });
+
     private protected void ForEach(int count, Action<int> body) => Team.Run((worker, workers) =>
     {
         (int begin, int end) = WorkerTeam.Share(count, worker, workers);

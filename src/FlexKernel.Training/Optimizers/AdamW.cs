@@ -20,21 +20,15 @@ public sealed class AdamW(double beta1 = 0.9, double beta2 = 0.95, double epsilo
     private protected override void Move(Parameter parameter, int step, double rate, float keep)
     {
         IReadOnlyList<OptimizerState> states = States(parameter);
-        float[] mean = states[0].Values, square = states[1].Values;
-        float b1 = (float)beta1, b2 = (float)beta2, rest1 = (float)(1 - beta1), rest2 = (float)(1 - beta2), eps = (float)epsilon;
-        float size = (float)(rate / (1 - Math.Pow(beta1, step))), root = (float)Math.Sqrt(1 - Math.Pow(beta2, step));
-        Activations value = parameter.Value, gradient = parameter.Gradient;
-        (int first, int count) = parameter.TrainableRows.GetOffsetAndLength(parameter.Rows);
-        for (int row = first; row < first + count; row++)
-        {
-            Span<float> w = value.Row(row), g = gradient.Row(row);
-            Span<float> m = mean.AsSpan(row * w.Length, w.Length), v = square.AsSpan(row * w.Length, w.Length);
-            for (int i = 0; i < w.Length; i++)
-            {
-                m[i] = b1 * m[i] + rest1 * g[i];
-                v[i] = b2 * v[i] + rest2 * g[i] * g[i];
-                w[i] = MathF.FusedMultiplyAdd(w[i], keep, -size * m[i] / (MathF.Sqrt(v[i]) / root + eps));
-            }
-        }
+        AdamWStep factors = new(
+            (float)beta1,
+            (float)(1 - beta1),
+            (float)beta2,
+            (float)(1 - beta2),
+            keep,
+            (float)(rate / (1 - Math.Pow(beta1, step))),
+            (float)Math.Sqrt(1 - Math.Pow(beta2, step)),
+            (float)epsilon);
+        parameter.Kernels.AdamW(parameter.Value, parameter.Gradient, parameter.TrainableRows, states[0].Values, states[1].Values, factors);
     }
 }

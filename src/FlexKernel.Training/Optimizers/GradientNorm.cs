@@ -6,7 +6,7 @@ public static class GradientNorm
     /// <summary>Multiplies all gradients by <c>min(1, limit / (norm + 1e-6))</c>.</summary>
     /// <param name="parameters">The trained parameters; rows that do not train have gradient zero.</param>
     /// <param name="limit">The largest norm left, positive; infinity only measures.</param>
-    /// <returns>The norm before clipping, summed in double in the order of the parameters.</returns>
+    /// <returns>The norm before clipping, summed in double: each row, then the rows in the order of the parameters.</returns>
     public static double Clip(IReadOnlyCollection<Parameter> parameters, double limit)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -14,13 +14,7 @@ public static class GradientNorm
         double sum = 0;
         foreach (Parameter parameter in parameters)
         {
-            for (int row = 0; row < parameter.Rows; row++)
-            {
-                foreach (float value in parameter.Gradient.Row(row))
-                {
-                    sum += (double)value * value;
-                }
-            }
+            sum += parameter.Kernels.SumOfSquares(parameter.Gradient);
         }
 
         double norm = Math.Sqrt(sum), factor = limit / (norm + 1e-6);
@@ -28,21 +22,10 @@ public static class GradientNorm
         {
             foreach (Parameter parameter in parameters)
             {
-                Scale(parameter, (float)factor);
+                parameter.Kernels.MultiplyBy(parameter.Gradient, (float)factor);
             }
         }
 
         return norm;
-    }
-
-    private static void Scale(Parameter parameter, float factor)
-    {
-        for (int row = 0; row < parameter.Rows; row++)
-        {
-            foreach (ref float value in parameter.Gradient.Row(row))
-            {
-                value *= factor;
-            }
-        }
     }
 }
