@@ -13,35 +13,41 @@ namespace FlexKernel.Training;
 /// The sequences of a batch run one after the other, each forward and backward, and add to the gradients in that order. So a gradient does not
 /// depend on how a batch is cut into parts, nor on threads or the vector width: the bits are the same.
 /// </remarks>
-public sealed class TrainableModel : IDisposable
+public sealed partial class TrainableModel : IDisposable
 {
     private const string BiasSuffix = ".mlp.gate.expert_bias";
 
     private readonly TrainingOptions _options;
     private readonly TransformerGraph _graph;
-    private readonly Dictionary<string, Parameter> _byName;
+    private Dictionary<string, Parameter> _byName = [];
 
     private TrainableModel(ModelDescription description, TrainingOptions options, Dictionary<TensorSlot, Parameter> slots, Dictionary<int, Parameter> biases)
     {
         Description = description;
         _options = options;
         Kernels = TrainingKernels.Create(options.Path, options.Threads);
-        Slots = slots;
-        _graph = new TransformerGraph(description, slots, biases);
-        Parameters = [.. slots.Values.Concat(biases.Values).OrderBy(parameter => parameter.Name, StringComparer.Ordinal)];
-        foreach (Parameter parameter in Parameters)
-        {
-            parameter.Kernels = Kernels;
-        }
-
-        _byName = Parameters.ToDictionary(parameter => parameter.Name);
+        Slots = new SlotParameters(slots);
+        _graph = new TransformerGraph(description, Slots, biases);
+        Parameters = [.. slots.Values, .. biases.Values];
     }
 
     /// <summary>The model.</summary>
     public ModelDescription Description { get; }
 
     /// <summary>All parameters in the ordinal order of their names.</summary>
-    public IReadOnlyList<Parameter> Parameters { get; }
+    public IReadOnlyList<Parameter> Parameters
+    {
+        get;
+        private set
+        {
+            field = [.. value.OrderBy(parameter => parameter.Name, StringComparer.Ordinal)];
+            _byName = field.ToDictionary(parameter => parameter.Name);
+            foreach (Parameter parameter in field)
+            {
+                parameter.Kernels = Kernels;
+            }
+        }
+    }
 
     /// <summary>The parameters that train.</summary>
     public IEnumerable<Parameter> TrainableParameters => Parameters.Where(parameter => parameter.IsTrainable);
@@ -49,7 +55,7 @@ public sealed class TrainableModel : IDisposable
     internal TrainingKernels Kernels { get; }
 
     /// <summary>What each parameter is, but for the biases of routers.</summary>
-    internal IReadOnlyDictionary<TensorSlot, Parameter> Slots { get; }
+    internal SlotParameters Slots { get; }
 
     /// <summary>A parameter by its name.</summary>
     /// <exception cref="KeyNotFoundException">There is none of this name.</exception>
@@ -145,6 +151,15 @@ public sealed class TrainableModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(weights);
         return Run(batch, weights, records: false, cancellationToken);
+    }
+
+    /// <summary>Computes the logits [T, V] of a text, row-major.</summary>
+    internal float[] ComputeLogits(int[] ids)
+    {
+        _graph.Check(TrainingSequence.Next(ids));
+        using Tape tape = new(Kernels, records: false);
+        Activations logits = _graph.Head(tape, _graph.Hidden(tape, TrainingSequence.Next(ids), new LossScales(0, 0, 0, null), checkpoints: false)).Value;
+        return [.. Enumerable.Range(0, logits.Rows).SelectMany(row => logits.Row(row).ToArray())];
     }
 
     /// <inheritdoc/>

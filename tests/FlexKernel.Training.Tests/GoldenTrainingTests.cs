@@ -23,7 +23,7 @@ public sealed class GoldenTrainingTests
     }
 
     [Fact]
-    public void Cases_AreTen() => Assert.Equal(10, All().Count);
+    public void Cases_AreEleven() => Assert.Equal(11, All().Count);
 
     [Fact]
     public void Run_ThreeHundredStepsOnText_EqualsTheReferenceStepByStep()

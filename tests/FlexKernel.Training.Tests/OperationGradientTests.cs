@@ -128,7 +128,7 @@ public sealed class OperationGradientTests
             (tape, x, parameters) =>
             {
                 sums = new LossSums();
-                tape.HeadLoss(x[0], parameters[1], targets, (float)(CeScale * factor), (float)(ZScale * factor), sums);
+                tape.HeadLoss(x[0], (inner, rows) => inner.Linear(rows, parameters[1]), targets, (float)(CeScale * factor), (float)(ZScale * factor), sums);
                 Variable loss = tape.Zeros(1, 1, needsGradient: true);
                 loss.Value.Row(0)[0] = (float)(CeScale * sums.CrossEntropy + ZScale * sums.SquaredLogSumExp);
                 return loss;

@@ -10,34 +10,29 @@ internal sealed partial class Tape
     /// logits of at most 256 rows exist at a time.
     /// </summary>
     /// <param name="x">[T, d], the normalised hidden states.</param>
-    /// <param name="head">[V, d].</param>
+    /// <param name="head">Computes logits [rows, V] of some rows of x.</param>
     /// <param name="targets">One per row; <see cref="TrainingKernels.IgnoredTarget"/>: none.</param>
     /// <param name="crossEntropyScale">The factor of the sum of cross-entropies in the loss.</param>
     /// <param name="zScale">The factor of the sum of squared logsumexp in the loss.</param>
     /// <param name="sums">Where the sums go.</param>
-    public void HeadLoss(Variable x, Parameter head, int[] targets, float crossEntropyScale, float zScale, LossSums sums)
+    public void HeadLoss(Variable x, Func<Tape, Variable, Variable> head, int[] targets, float crossEntropyScale, float zScale, LossSums sums)
     {
         int[] counted = [.. Enumerable.Range(0, targets.Length).Where(row => targets[row] != TrainingKernels.IgnoredTarget)];
         foreach (int[] rows in counted.Chunk(TrainingKernels.BlockRows))
         {
-            using Activations part = new(rows.Length, x.Columns), logits = new(rows.Length, head.Rows);
-            kernels.AddGathered(x.Value, rows, part);
-            kernels.Multiply(part, head.Packed(kernels), logits, add: false);
+            using Tape inner = new(kernels, records);
+            Variable part = inner.Zeros(rows.Length, x.Columns, x.NeedsGradient);
+            kernels.AddGathered(x.Value, rows, part.Value);
+            Variable logits = head(inner, part);
             float[] logSumExp = new float[rows.Length], crossEntropy = new float[rows.Length];
             int[] expected = Array.ConvertAll(rows, row => targets[row]);
-            kernels.CrossEntropy(logits, expected, crossEntropyScale, zScale, logSumExp, crossEntropy);
+            kernels.CrossEntropy(logits.Value, expected, crossEntropyScale, zScale, logSumExp, crossEntropy);
             sums.Add(crossEntropy, logSumExp);
+            logits.UseValueAsGradient();
+            inner.Backward();
             if (x.NeedsGradient)
             {
-                using Activations gradient = new(rows.Length, x.Columns);
-                kernels.Multiply(logits, head.PackedTransposed(kernels), gradient, add: false);
-                kernels.AddScattered(gradient, rows, x.Gradient);
-            }
-
-            if (Needs(head))
-            {
-                using PackedMatrix columns = kernels.PackTransposed(part);
-                kernels.MultiplyTransposed(logits, columns, head.Gradient, add: true);
+                kernels.AddScattered(part.Gradient, rows, x.Gradient);
             }
         }
     }

@@ -15,23 +15,31 @@ internal sealed partial class Tape
     }
 
     /// <summary><c>x Wᵀ</c>; W [out, in].</summary>
-    public Variable Linear(Variable x, Parameter weight)
-    {
-        Variable y = Zeros(x.Rows, weight.Rows, x.NeedsGradient || Needs(weight));
-        kernels.Multiply(x.Value, weight.Packed(kernels), y.Value, add: false);
-        Record(y, () =>
-        {
-            if (x.NeedsGradient)
-            {
-                kernels.Multiply(y.Gradient, weight.PackedTransposed(kernels), x.Gradient, add: true);
-            }
+    public Variable Linear(Variable x, Parameter weight) => Linear((x, weight));
 
-            if (Needs(weight))
+    /// <summary><c>Σ x Wᵀ</c>, added in order; W [out, in].</summary>
+    public Variable Linear(params (Variable X, Parameter Weight)[] terms)
+    {
+        Variable y = Zeros(terms[0].X.Rows, terms[0].Weight.Rows, terms.Any(term => term.X.NeedsGradient || Needs(term.Weight)));
+        for (int i = 0; i < terms.Length; i++)
+        {
+            (Variable x, Parameter weight) = terms[i];
+            kernels.Multiply(x.Value, weight.Packed(kernels), y.Value, add: i > 0);
+            Record(y, () =>
             {
-                using PackedMatrix columns = kernels.PackTransposed(x.Value);
-                kernels.MultiplyTransposed(y.Gradient, columns, weight.Gradient, add: true);
-            }
-        });
+                if (x.NeedsGradient)
+                {
+                    kernels.Multiply(y.Gradient, weight.PackedTransposed(kernels), x.Gradient, add: true);
+                }
+
+                if (Needs(weight))
+                {
+                    using PackedMatrix columns = kernels.PackTransposed(x.Value);
+                    kernels.MultiplyTransposed(y.Gradient, columns, weight.Gradient, add: true);
+                }
+            });
+        }
+
         return y;
     }
 

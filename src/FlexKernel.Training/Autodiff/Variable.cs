@@ -23,6 +23,9 @@ internal sealed class Variable(Activations value, bool needsGradient) : IDisposa
     /// <summary>The gradient where one is needed, else null.</summary>
     public Activations? GradientIfNeeded => NeedsGradient ? Gradient : null;
 
+    /// <summary>Makes the value the gradient: an operation has put it there, in place.</summary>
+    public void UseValueAsGradient() => _gradient = Value;
+
     public void Dispose()
     {
         Value.Dispose();

@@ -9,14 +9,14 @@ namespace FlexKernel.Training.Model;
 /// of all experts on it, the down product once for their weighted sum; per low-rank expert only its factors. The backward pass is that of
 /// model.md 10.3: no expert's output is ever materialised.
 /// </summary>
-internal sealed class MixtureGraph(ModelDescription description, Dictionary<TensorSlot, Parameter> slots, Dictionary<int, Parameter> biases)
+internal sealed class MixtureGraph(ModelDescription description, SlotParameters slots, Dictionary<int, Parameter> biases)
 {
     private readonly MixtureDescription _mixture = description.Mixture!;
 
     public Variable Apply(Tape tape, Variable x, int layer, LossScales scales)
     {
         RouterPenalty penalty = new(scales.RouterZ, scales.Balance?[layer]);
-        Variable logits = tape.Linear(x, slots[new TensorSlot(TensorRole.Router, layer)]);
+        Variable logits = slots.Linear(tape, x, new TensorSlot(TensorRole.Router, layer));
         Variable weights = tape.Route(
             logits, biases.GetValueOrDefault(layer), _mixture.ActiveExperts, _mixture.Renormalise, layer, penalty);
         int[][] rows = [.. _mixture.Experts.Select(expert => Chosen(weights.Value, expert.Index))];
@@ -41,7 +41,7 @@ internal sealed class MixtureGraph(ModelDescription description, Dictionary<Tens
     {
         int[] all = [.. members.SelectMany(expert => rows[expert.Index]).Distinct().Order()];
         Variable input = tape.Gather(x, all);
-        Variable gate = tape.Linear(input, At(TensorRole.Gate, layer, root)), up = tape.Linear(input, At(TensorRole.Up, layer, root));
+        Variable gate = Linear(tape, input, TensorRole.Gate, layer, root), up = Linear(tape, input, TensorRole.Up, layer, root);
         Variable inner = tape.Zeros(all.Length, description.IntermediateSize, needsGradient: true);
         foreach (ExpertDescription expert in members)
         {
@@ -58,12 +58,12 @@ internal sealed class MixtureGraph(ModelDescription description, Dictionary<Tens
             tape.AddRows(inner, tape.Weight(h, weights, tokens, expert.Index), places);
             foreach (ExpertDescription link in links)
             {
-                Variable z = tape.Scale(tape.Linear(h, At(TensorRole.DownA, layer, link)), link.Scale);
-                tape.AddRows(sum, tape.Linear(tape.Weight(z, weights, tokens, expert.Index), At(TensorRole.DownB, layer, link)), tokens);
+                Variable z = tape.Scale(Linear(tape, h, TensorRole.DownA, layer, link), link.Scale);
+                tape.AddRows(sum, Linear(tape, tape.Weight(z, weights, tokens, expert.Index), TensorRole.DownB, layer, link), tokens);
             }
         }
 
-        tape.AddRows(sum, tape.Linear(inner, At(TensorRole.Down, layer, root)), all);
+        tape.AddRows(sum, Linear(tape, inner, TensorRole.Down, layer, root), all);
     }
 
     // The expert itself and the low-rank experts it is based on; none for a full one.
@@ -76,7 +76,8 @@ internal sealed class MixtureGraph(ModelDescription description, Dictionary<Tens
     }
 
     private Variable Product(Tape tape, Variable x, int layer, ExpertDescription link, TensorRole inner, TensorRole outer) =>
-        tape.Linear(tape.Scale(tape.Linear(x, At(inner, layer, link)), link.Scale), At(outer, layer, link));
+        Linear(tape, tape.Scale(Linear(tape, x, inner, layer, link), link.Scale), outer, layer, link);
 
-    private Parameter At(TensorRole role, int layer, ExpertDescription expert) => slots[new TensorSlot(role, layer, expert.Index)];
+    private Variable Linear(Tape tape, Variable x, TensorRole role, int layer, ExpertDescription expert) =>
+        slots.Linear(tape, x, new TensorSlot(role, layer, expert.Index));
 }

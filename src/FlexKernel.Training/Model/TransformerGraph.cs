@@ -8,11 +8,11 @@ namespace FlexKernel.Training.Model;
 internal sealed class TransformerGraph : IDisposable
 {
     private readonly ModelDescription _description;
-    private readonly Dictionary<TensorSlot, Parameter> _slots;
+    private readonly SlotParameters _slots;
     private readonly MixtureGraph? _mixture;
     private RotaryTable _rotary;
 
-    public TransformerGraph(ModelDescription description, Dictionary<TensorSlot, Parameter> slots, Dictionary<int, Parameter> biases)
+    public TransformerGraph(ModelDescription description, SlotParameters slots, Dictionary<int, Parameter> biases)
     {
         _description = description;
         _slots = slots;
@@ -76,7 +76,10 @@ internal sealed class TransformerGraph : IDisposable
 
     /// <summary>Adds up the losses of a sequence; if the tape records, the gradients stand at its end.</summary>
     public void Loss(Tape tape, TrainingSequence sequence, LossScales scales, LossSums sums, bool checkpoints) => tape.HeadLoss(
-        Hidden(tape, sequence, scales, checkpoints), At(TensorRole.Head), sequence.Targets, scales.CrossEntropy, scales.Z, sums);
+        Hidden(tape, sequence, scales, checkpoints), Head, sequence.Targets, scales.CrossEntropy, scales.Z, sums);
+
+    /// <summary>The logits [T, V] of hidden states [T, d].</summary>
+    public Variable Head(Tape tape, Variable hidden) => _slots.Linear(tape, hidden, new TensorSlot(TensorRole.Head));
 
     public void Dispose() => _rotary.Dispose();
 
@@ -95,20 +98,25 @@ internal sealed class TransformerGraph : IDisposable
 
     private Variable Attention(Tape tape, Variable x, int layer, int[] firstSeen)
     {
-        Variable q = tape.Linear(x, At(TensorRole.Query, layer)), k = tape.Linear(x, At(TensorRole.Key, layer));
+        Variable q = Linear(tape, x, TensorRole.Query, layer), k = Linear(tape, x, TensorRole.Key, layer);
         if (_description.QueryKeyNorm)
         {
             q = tape.RmsNorm(q, At(TensorRole.QueryNorm, layer), _description.NormEpsilon);
             k = tape.RmsNorm(k, At(TensorRole.KeyNorm, layer), _description.NormEpsilon);
         }
 
-        Variable v = tape.Linear(x, At(TensorRole.Value, layer));
+        Variable v = Linear(tape, x, TensorRole.Value, layer);
         Variable mixed = tape.Attend(tape.Rotate(q, _rotary), tape.Rotate(k, _rotary), v, _description.HeadDimension, firstSeen);
-        return tape.Linear(mixed, At(TensorRole.Output, layer));
+        return Linear(tape, mixed, TensorRole.Output, layer);
     }
 
-    private Variable FeedForward(Tape tape, Variable x, int layer) => tape.Linear(
-        tape.SwiGlu(tape.Linear(x, At(TensorRole.Gate, layer)), tape.Linear(x, At(TensorRole.Up, layer))), At(TensorRole.Down, layer));
+    private Variable FeedForward(Tape tape, Variable x, int layer)
+    {
+        Variable gate = Linear(tape, x, TensorRole.Gate, layer), up = Linear(tape, x, TensorRole.Up, layer);
+        return Linear(tape, tape.SwiGlu(gate, up), TensorRole.Down, layer);
+    }
+
+    private Variable Linear(Tape tape, Variable x, TensorRole role, int layer) => _slots.Linear(tape, x, new TensorSlot(role, layer));
 
     private Parameter At(TensorRole role, int layer = TensorSlot.None) => _slots[new TensorSlot(role, layer)];
 }

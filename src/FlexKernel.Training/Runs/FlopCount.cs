@@ -18,7 +18,7 @@ internal static class FlopCount
         ModelDescription description = model.Description;
         double total = 0;
         bool gradientFlows = model.Slots[new TensorSlot(TensorRole.Embedding)].IsTrainable;
-        foreach (IGrouping<int, KeyValuePair<TensorSlot, Parameter>> layer in model.Slots
+        foreach (IGrouping<int, KeyValuePair<TensorSlot, Parameter>> layer in model.Slots.All
             .Where(slot => slot.Value.Shape.Length == 2 && slot.Key.Role != TensorRole.Embedding)
             .GroupBy(slot => slot.Key.Role == TensorRole.Head ? int.MaxValue : slot.Key.Layer)
             .OrderBy(group => group.Key))

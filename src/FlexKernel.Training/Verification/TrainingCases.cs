@@ -7,7 +7,7 @@ public static class TrainingCases
 {
     internal const string CaseFile = "case.json";
 
-    /// <summary>Gradients, trajectories of training, a run on text, single optimiser steps, losses of rows.</summary>
+    /// <summary>Gradients, trajectories of training, a run on text, single optimiser steps, losses of rows, LoRA adapters.</summary>
     public static IReadOnlyList<VerificationKind> Kinds { get; } =
     [
         new(GradientCase.IsAt, folder => new GradientCase(folder)),
@@ -15,6 +15,7 @@ public static class TrainingCases
         new(RunCase.IsAt, folder => new RunCase(folder)),
         new(OptimizerCase.IsAt, folder => new OptimizerCase(folder)),
         new(LossCase.IsAt, folder => new LossCase(folder)),
+        new(AdapterCase.IsAt, folder => new AdapterCase(folder)),
     ];
 
     internal static bool HasCase(string directory, params ReadOnlySpan<string> members)

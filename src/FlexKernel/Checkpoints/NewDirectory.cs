@@ -31,9 +31,10 @@ internal sealed class NewDirectory : IDisposable
 
     /// <summary>Starts a directory.</summary>
     /// <param name="destination">Where it is to appear: nothing, or an empty directory.</param>
-    /// <param name="replace">Whether a model directory that is there may be replaced.</param>
+    /// <param name="replace">Whether a directory of the same kind that is there may be replaced.</param>
+    /// <param name="mark">The file by which such a directory is known.</param>
     /// <exception cref="IOException">Something is there that must not be replaced, or the directory cannot be created.</exception>
-    public static NewDirectory Create(string destination, bool replace)
+    public static NewDirectory Create(string destination, bool replace, string mark = ConfigFile)
     {
         ArgumentException.ThrowIfNullOrEmpty(destination);
         string path = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(destination));
@@ -45,12 +46,12 @@ internal sealed class NewDirectory : IDisposable
         if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
         {
             // Nobody's home directory is to vanish for a mistyped name.
-            bool isModel = File.Exists(System.IO.Path.Combine(path, ConfigFile));
-            if (!replace || !isModel || System.IO.Path.GetDirectoryName(path) is null)
+            bool isOfKind = File.Exists(System.IO.Path.Combine(path, mark));
+            if (!replace || !isOfKind || System.IO.Path.GetDirectoryName(path) is null)
             {
                 throw new IOException(replace
-                    ? $"{destination}: only a model directory is replaced, and this one holds no {ConfigFile}."
-                    : $"{destination}: expected a new or empty directory, found files (--force replaces a model directory).");
+                    ? $"{destination}: only a directory with {mark} is replaced, and this one holds none."
+                    : $"{destination}: expected a new or empty directory, found files (--force replaces one with {mark}).");
             }
         }
 

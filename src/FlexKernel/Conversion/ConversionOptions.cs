@@ -36,6 +36,11 @@ public sealed record ConversionOptions
     /// <summary>Gets how experts are stored; as in the source by default.</summary>
     public ExpertStorage ExpertStorage { get; init; }
 
+    /// <summary>Gets the directory of a LoRA adapter to merge, in PEFT's format; null for none.</summary>
+    /// <remarks>Every matrix becomes <c>W + s·B·A</c>, computed in float32 and rounded once to the stored type; tensors that the adapter
+    /// brings whole replace the source's.</remarks>
+    public string? Adapter { get; init; }
+
     /// <summary>Gets how the tensors are divided into files.</summary>
     public Sharding Sharding { get; init; } = Sharding.Default;
 

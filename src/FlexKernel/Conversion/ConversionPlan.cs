@@ -12,14 +12,16 @@ internal sealed class ConversionPlan
     private readonly TensorLayout _layout;
     private readonly ConversionOptions _options;
     private readonly int[] _kept;
+    private readonly AdapterMerge? _merge;
 
-    private ConversionPlan(WeightFiles files, TensorMap source, ConvertedConfig config, ConversionOptions options)
+    private ConversionPlan(WeightFiles files, TensorMap source, ConvertedConfig config, ConversionOptions options, AdapterMerge? merge)
     {
         _files = files;
         _source = source;
         _layout = new TensorLayout(config.Description);
         _options = options;
         _kept = config.Kept;
+        _merge = merge;
         if (options.ExpertStorage == ExpertStorage.Fused && !_layout.AllowsFusedExperts)
         {
             throw new ArgumentException(
@@ -32,10 +34,12 @@ internal sealed class ConversionPlan
     /// <param name="source">Their places.</param>
     /// <param name="config">The new configuration.</param>
     /// <param name="options">What is to change.</param>
+    /// <param name="merge">The adapter to merge, or null.</param>
     /// <exception cref="ArgumentException">Experts cannot be stored as asked.</exception>
-    public static List<CopiedTensor> Create(WeightFiles files, TensorMap source, ConvertedConfig config, ConversionOptions options)
+    public static List<CopiedTensor> Create(
+        WeightFiles files, TensorMap source, ConvertedConfig config, ConversionOptions options, AdapterMerge? merge)
     {
-        ConversionPlan plan = new(files, source, config, options);
+        ConversionPlan plan = new(files, source, config, options, merge);
         return [.. plan.Expected().Select(plan.Plan)];
     }
 
@@ -57,7 +61,8 @@ internal sealed class ConversionPlan
 
     private CopiedTensor Plan(ExpectedTensor tensor)
     {
-        ImmutableArray<StoredRows> rows = [.. Sources(tensor)];
+        ImmutableArray<SlotRows> sources = [.. Sources(tensor)];
+        ImmutableArray<StoredRows> rows = [.. sources.Select(source => source.Stored)];
         TensorType type = _options.Type ?? rows[0].Tensor.Entry.Type;
         if (_options.Type is null && rows.FirstOrDefault(r => r.Tensor.Entry.Type != type) is { Count: > 0 } other)
         {
@@ -67,22 +72,24 @@ internal sealed class ConversionPlan
                 nameof(tensor));
         }
 
-        return new CopiedTensor(new TensorSpec(tensor.Name, type, tensor.Shape), rows);
+        TensorSpec spec = new(tensor.Name, type, tensor.Shape);
+        return new CopiedTensor(spec, _merge is null ? rows : [.. sources.Select(source => _merge.Apply(source))]);
     }
 
-    private IEnumerable<StoredRows> Sources(ExpectedTensor tensor)
+    private IEnumerable<SlotRows> Sources(ExpectedTensor tensor)
     {
         TensorSlot slot = tensor.Slot;
         return slot.Role switch
         {
-            TensorRole.Router => _kept.Select(expert => new StoredRows(Whole(slot), expert, 1)),
+            TensorRole.Router => _kept.Select(expert => new SlotRows(slot, expert, new StoredRows(Whole(slot), expert, 1))),
             TensorRole.FusedGateUp => _kept.SelectMany(expert => new[] { Of(TensorRole.Gate, expert), Of(TensorRole.Up, expert) }),
             TensorRole.FusedDown => _kept.Select(expert => Of(TensorRole.Down, expert)),
             TensorRole.Gate or TensorRole.Up or TensorRole.Down when slot.Expert >= 0 => [Of(slot.Role, _kept[slot.Expert])],
-            _ => [new StoredRows(Whole(Stored(slot)), 0, tensor.Shape.Length == 1 ? 1 : tensor.Shape[0])],
+            _ => [new SlotRows(Stored(slot), 0, new StoredRows(Whole(Stored(slot)), 0, tensor.Shape.Length == 1 ? 1 : tensor.Shape[0]))],
         };
 
-        StoredRows Of(TensorRole role, int expert) => Projection(role, slot.Layer, expert);
+        SlotRows Of(TensorRole role, int expert) =>
+            new(new TensorSlot(role, slot.Layer, expert), 0, Projection(role, slot.Layer, expert));
     }
 
     private TensorSlot Stored(TensorSlot slot) => slot.Expert < 0 ? slot : slot with { Expert = _kept[slot.Expert] };

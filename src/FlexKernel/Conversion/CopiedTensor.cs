@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using FlexKernel.Adapters;
 using FlexKernel.Checkpoints;
 using FlexKernel.Kernels;
 
@@ -8,9 +9,21 @@ namespace FlexKernel.Conversion;
 /// <param name="Tensor">The tensor.</param>
 /// <param name="FirstRow">The first row.</param>
 /// <param name="Count">The number of rows.</param>
-internal readonly record struct StoredRows(StoredTensor Tensor, long FirstRow, long Count);
+internal readonly record struct StoredRows(StoredTensor Tensor, long FirstRow, long Count)
+{
+    /// <summary>What an adapter adds to them, or null.</summary>
+    public LowRankUpdate? Update { get; init; }
 
-/// <summary>A tensor put together from the first columns of rows of stored ones, in another element type if asked.</summary>
+    /// <summary>The row of <see cref="Update"/> that belongs to the first of them.</summary>
+    public long UpdateRow { get; init; }
+
+    /// <summary>These rows without the first ones.</summary>
+    public StoredRows Skip(long rows) =>
+        this with { FirstRow = FirstRow + rows, Count = Count - rows, UpdateRow = UpdateRow + rows };
+}
+
+/// <summary>A tensor put together from the first columns of rows of stored ones, in another element type or with an adapter's update if
+/// asked.</summary>
 internal sealed class CopiedTensor : ProducedTensor
 {
     private const int BlockBytes = 1 << 20;
@@ -36,7 +49,7 @@ internal sealed class CopiedTensor : ProducedTensor
             if (rows > 0)
             {
                 int bytes = checked((int)(rows * RowBytes));
-                Produce(source.Tensor, source.FirstRow + skipped, destination[..bytes], scratch);
+                Produce(source.Skip(skipped), destination[..bytes], scratch);
                 destination = destination[bytes..];
             }
 
@@ -44,18 +57,19 @@ internal sealed class CopiedTensor : ProducedTensor
         }
     }
 
-    private void Produce(StoredTensor source, long firstRow, Span<byte> destination, Scratch scratch)
+    private void Produce(StoredRows source, Span<byte> destination, Scratch scratch)
     {
-        TensorEntry entry = source.Entry;
+        TensorEntry entry = source.Tensor.Entry;
+        SafetensorsFile file = source.Tensor.File;
         long sourceRowBytes = entry.Shape[^1] * (entry.Type.BitSize() / 8);
-        long offset = firstRow * sourceRowBytes;
+        long offset = source.FirstRow * sourceRowBytes;
         if (entry.Shape[^1] == Columns)
         {
             long bytes = destination.Length / RowBytes * sourceRowBytes;
             Span<byte> read = entry.Type == Spec.Type ? destination : scratch.Bytes(checked((int)bytes));
-            source.File.Read(entry, offset, read);
-            NonFinite.Reject(read, offset, entry, source.File.Path);
-            Convert(source, read, destination, offset, scratch);
+            file.Read(entry, offset, read);
+            NonFinite.Reject(read, offset, entry, file.Path);
+            Convert(source, read, destination, scratch);
             return;
         }
 
@@ -66,21 +80,22 @@ internal sealed class CopiedTensor : ProducedTensor
         while (!destination.IsEmpty)
         {
             int rows = (int)Math.Min(blockRows, destination.Length / RowBytes);
-            source.File.Read(entry, offset, block[..(int)(rows * sourceRowBytes)]);
-            for (int i = 0; i < rows; i++, offset += sourceRowBytes)
+            file.Read(entry, offset, block[..(int)(rows * sourceRowBytes)]);
+            for (int i = 0; i < rows; i++, offset += sourceRowBytes, source = source.Skip(1))
             {
                 ReadOnlySpan<byte> row = block.Slice((int)(i * sourceRowBytes), taken);
-                NonFinite.Reject(row, offset, entry, source.File.Path);
-                Convert(source, row, destination.Slice((int)(i * RowBytes), (int)RowBytes), offset, scratch);
+                NonFinite.Reject(row, offset, entry, file.Path);
+                Convert(source, row, destination.Slice((int)(i * RowBytes), (int)RowBytes), scratch);
             }
 
             destination = destination[(int)(rows * RowBytes)..];
         }
     }
 
-    private void Convert(StoredTensor source, ReadOnlySpan<byte> bytes, Span<byte> destination, long offset, Scratch scratch)
+    private void Convert(StoredRows source, ReadOnlySpan<byte> bytes, Span<byte> destination, Scratch scratch)
     {
-        if (source.Entry.Type == Spec.Type)
+        TensorEntry entry = source.Tensor.Entry;
+        if (entry.Type == Spec.Type && source.Update is null)
         {
             if (bytes != destination)
             {
@@ -90,19 +105,20 @@ internal sealed class CopiedTensor : ProducedTensor
             return;
         }
 
-        StoredType from = Stored(source.Entry.Type), to = Stored(Spec.Type);
+        StoredType from = Stored(entry.Type), to = Stored(Spec.Type);
         Span<float> values = scratch.Floats(destination.Length / to.Size());
         WeightTypes.Widen(bytes, from, values);
+        source.Update?.AddTo(values, source.UpdateRow, (int)Columns);
         WeightTypes.Narrow(values, to, destination);
         int overflow = NonFinite.IndexIn(destination, Spec.Type);
         if (overflow >= 0)
         {
             throw new CheckpointException(
                 CheckpointError.ValueOutOfRange,
-                source.File.Path,
+                source.Tensor.File.Path,
                 $"values within the range of {Spec.Type.FormatName()}",
-                FormattableString.Invariant($"{values[overflow]} at element {offset / from.Size() + overflow}"),
-                source.Entry.Name);
+                FormattableString.Invariant($"{values[overflow]} at element {source.FirstRow * entry.Shape[^1] + overflow}"),
+                entry.Name);
         }
     }
 

@@ -7,7 +7,6 @@ using System.Text;
 namespace FlexKernel.Conversion;
 
 /// <summary>Random values that depend on a seed, a name and their place alone, so that any part can be made anywhere.</summary>
-/// <remarks>Bell-shaped: the sum of four uniform bytes, which ends at 3.45 standard deviations.</remarks>
 internal static class CounterNoise
 {
     // Of the sum of four uniform bytes.
@@ -28,7 +27,7 @@ internal static class CounterNoise
         return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(text));
     }
 
-    /// <summary>Fills a part of a tensor with values of mean 0.</summary>
+    /// <summary>Fills a part of a tensor with bell-shaped values of mean 0: sums of four uniform bytes, which end at 3.45 standard deviations.</summary>
     /// <param name="key">The key of the tensor.</param>
     /// <param name="first">The place of the first value.</param>
     /// <param name="deviation">The standard deviation.</param>
@@ -52,6 +51,20 @@ internal static class CounterNoise
         value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
         value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
         return value ^ (value >> 31);
+    }
+
+    /// <summary>Fills a tensor with uniform values between −bound and bound, in steps of bound · 2⁻²³.</summary>
+    /// <param name="key">The key of the tensor.</param>
+    /// <param name="bound">Reached by neither end.</param>
+    /// <param name="values">Receives all values of the tensor.</param>
+    public static void FillUniform(ulong key, float bound, Span<float> values)
+    {
+        key = Mix(key);
+        for (int i = 0; i < values.Length; i++)
+        {
+            uint step = Bits((uint)i, (uint)key, (uint)(key >> 32)) >> 8;
+            values[i] = ((int)step - (1 << 23) + 0.5f) * (1f / (1 << 23)) * bound;
+        }
     }
 
     private static void FillRun(ulong key, uint first, float unit, Span<float> values)
@@ -81,11 +94,16 @@ internal static class CounterNoise
 
     private static float Value(uint place, uint low, uint high)
     {
+        uint bits = Bits(place, low, high);
+        return (int)((bits & 0xFF) + ((bits >> 8) & 0xFF) + ((bits >> 16) & 0xFF) + (bits >> 24)) - Mean;
+    }
+
+    private static uint Bits(uint place, uint low, uint high)
+    {
         uint bits = place ^ low;
         bits = (bits ^ (bits >> 16)) * FirstFactor;
         bits ^= high;
         bits = (bits ^ (bits >> 15)) * SecondFactor;
-        bits ^= bits >> 16;
-        return (int)((bits & 0xFF) + ((bits >> 8) & 0xFF) + ((bits >> 16) & 0xFF) + (bits >> 24)) - Mean;
+        return bits ^ (bits >> 16);
     }
 }

@@ -5,8 +5,8 @@ using FlexKernel.Packing;
 
 namespace FlexKernel.Conversion;
 
-/// <summary>Writes a model directory anew: other files, element types, ranks, experts or tensor names.</summary>
-/// <remarks>Memory holds a few megabytes per thread. Where nothing is rounded or cut, the logits stay the same bit for bit.</remarks>
+/// <summary>Writes a model directory anew: other files, element types, ranks, experts or tensor names, or with an adapter merged.</summary>
+/// <remarks>Memory holds a few megabytes per thread, and the factors of an adapter. Where nothing is rounded or cut, the logits stay the same bit for bit.</remarks>
 public static class ModelConverter
 {
     private const string ConfigFile = "config.json";
@@ -22,8 +22,8 @@ public static class ModelConverter
     /// <param name="cancellationToken">Stops the conversion; nothing is left behind.</param>
     /// <returns>What was written.</returns>
     /// <exception cref="ArgumentException">The options do not fit the model, or the destination holds the source.</exception>
-    /// <exception cref="CheckpointException">The source is malformed or not supported, or a value is not finite or outside the range of
-    /// the new type.</exception>
+    /// <exception cref="CheckpointException">The source or the adapter is malformed or not supported, the adapter does not fit the source,
+    /// or a value is not finite or outside the range of the new type.</exception>
     /// <exception cref="IOException">The destination is taken, or cannot be written.</exception>
     public static WrittenModel Convert(
         string source,
@@ -46,18 +46,17 @@ public static class ModelConverter
         }
 
         TensorMap map = new TensorLayout(description).Resolve(TensorShape.Of(files), source);
-        List<CopiedTensor> tensors = ConversionPlan.Create(files, map, config, options);
+        using AdapterMerge? merge = options.Adapter is { } adapter ? new AdapterMerge(adapter, description) : null;
+        List<CopiedTensor> tensors = ConversionPlan.Create(files, map, config, options, merge);
+        SafetensorsFile[] read = [.. files.Files, .. merge is null ? [] : new[] { merge.Weights }];
 
         using NewDirectory directory = NewDirectory.Create(destination, options.Overwrite);
         directory.Write(ConfigFile, config.Content);
         ImmutableArray<string> others = SmallFiles.Copy(source, directory, SmallFiles.IsOfModel);
         using WeightFilesWriter writer = WeightFilesWriter.Create(directory.Path, tensors.Select(t => t.Spec), options.Sharding, Metadata);
         TensorProduction.Run(
-            [.. InStoredOrder(files, tensors)], writer, options.Threads ?? TensorProduction.DefaultThreads, progress, cancellationToken);
-        foreach (SafetensorsFile read in files.Files)
-        {
-            read.VerifyUnchanged();
-        }
+            [.. InStoredOrder(read, tensors)], writer, options.Threads ?? TensorProduction.DefaultThreads, progress, cancellationToken);
+        Array.ForEach(read, file => file.VerifyUnchanged());
 
         writer.Complete();
         cancellationToken.ThrowIfCancellationRequested();
@@ -65,9 +64,9 @@ public static class ModelConverter
         return new WrittenModel(config.Description, tensors.Count, tensors.Sum(t => t.Rows * t.RowBytes), writer.FileCount, others);
     }
 
-    private static IEnumerable<CopiedTensor> InStoredOrder(WeightFiles files, List<CopiedTensor> tensors)
+    private static IEnumerable<CopiedTensor> InStoredOrder(SafetensorsFile[] files, List<CopiedTensor> tensors)
     {
-        Dictionary<SafetensorsFile, int> order = files.Files.Index().ToDictionary(pair => pair.Item, pair => pair.Index);
+        Dictionary<SafetensorsFile, int> order = files.Index().ToDictionary(pair => pair.Item, pair => pair.Index);
         return tensors.OrderBy(tensor => order[tensor.Start.File]).ThenBy(tensor => tensor.Start.Begin);
     }
 

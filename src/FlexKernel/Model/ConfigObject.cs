@@ -89,7 +89,7 @@ internal sealed class ConfigObject
         List(key, v => v.ValueKind == JsonValueKind.Number && v.TryGetDouble(out double n) ? n : throw Error(key, "a list of numbers", v));
 
     /// <summary>A list of strings; default when the key is absent.</summary>
-    public ImmutableArray<string> StringList(string key) => List(key, v => String(key, v));
+    public ImmutableArray<string> StringList(string key, int most = ModelLimits.Experts) => List(key, v => String(key, v), most);
 
     /// <summary>One integer or a list of them; empty when the key is absent.</summary>
     public ImmutableArray<int> Int32OrList(string key, int minimum, int maximum) => Find(key) switch
@@ -125,16 +125,16 @@ internal sealed class ConfigObject
         }
     }
 
-    private ImmutableArray<T> List<T>(string key, Func<JsonElement, T> convert)
+    private ImmutableArray<T> List<T>(string key, Func<JsonElement, T> convert, int most = ModelLimits.Experts)
     {
         if (Find(key) is not { } value)
         {
             return default;
         }
 
-        if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() > ModelLimits.Experts)
+        if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() > most)
         {
-            throw Error(key, $"a list of at most {ModelLimits.Experts} entries", value);
+            throw Error(key, $"a list of at most {most} entries", value);
         }
 
         return [.. value.EnumerateArray().Select(convert)];

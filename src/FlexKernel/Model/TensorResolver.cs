@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using System.Globalization;
 using FlexKernel.Kernels;
 
 namespace FlexKernel.Model;
@@ -9,14 +7,12 @@ internal sealed class TensorResolver
 {
     private const string IgnoredSuffix = ".rotary_emb.inv_freq";
 
-    private static readonly string[] Types = ["F32", "BF16", "F16"];
     private static readonly string[] PackedTypes = [.. Enum.GetValues<WeightFormat>().Where(f => f.IsQuantized()).Select(f => f.ToString())];
 
     private readonly TensorLayout _layout;
     private readonly Dictionary<string, TensorShape> _present;
     private readonly Dictionary<string, TensorSlot> _slots;
-    private readonly SortedDictionary<TensorDefectKind, int> _counts = [];
-    private readonly ImmutableArray<TensorDefect>.Builder _defects = ImmutableArray.CreateBuilder<TensorDefect>();
+    private readonly TensorDefects _defects = new();
 
     public TensorResolver(TensorLayout layout, IReadOnlyCollection<TensorShape> present)
     {
@@ -28,7 +24,7 @@ internal sealed class TensorResolver
             // Buffers that old transformers versions saved; the frequencies follow from the configuration.
             if (!tensor.Name.EndsWith(IgnoredSuffix, StringComparison.Ordinal) && !_present.TryAdd(tensor.Name, tensor))
             {
-                Report(TensorDefectKind.Duplicate, tensor.Name, "expected one tensor of this name, found another");
+                _defects.AddDuplicate(tensor.Name);
             }
         }
     }
@@ -60,42 +56,27 @@ internal sealed class TensorResolver
         {
             if (!_slots.ContainsKey(tensor.Name))
             {
-                Report(TensorDefectKind.Unexpected, tensor.Name, $"expected no such tensor, found {tensor.Type} {Show(tensor.Shape)}");
+                _defects.AddUnexpected(tensor.Name, tensor.Type, tensor.Shape);
             }
         }
 
-        return _counts.Count == 0 ? new TensorMap(_slots) : throw new TensorLayoutException(source, _counts, _defects.ToImmutable());
+        _defects.ThrowIfAny(source);
+        return new TensorMap(_slots);
     }
 
     private void Match(ExpectedTensor expected)
     {
         if (!_present.TryGetValue(expected.Name, out TensorShape found))
         {
-            Report(TensorDefectKind.Missing, expected.Name, $"expected {Show(expected.Shape)}, found nothing");
+            _defects.AddMissing(expected);
             return;
         }
 
         _slots.Add(expected.Name, expected.Slot);
-        if (!found.Shape.AsSpan().SequenceEqual(expected.Shape.AsSpan()))
+        _defects.CompareShape(expected, found.Shape);
+        if (!TensorDefects.WeightTypes.Contains(found.Type) && !PackedTypes.Contains(found.Type))
         {
-            Report(TensorDefectKind.Misshapen, expected.Name, $"expected {Show(expected.Shape)}, found {Show(found.Shape)}");
-        }
-
-        if (!Types.Contains(found.Type) && !PackedTypes.Contains(found.Type))
-        {
-            Report(TensorDefectKind.Mistyped, expected.Name, $"expected one of {string.Join(", ", Types)}, found {found.Type}");
+            _defects.AddMistyped(expected, found.Type);
         }
     }
-
-    private void Report(TensorDefectKind kind, string name, string detail)
-    {
-        int count = _counts[kind] = _counts.GetValueOrDefault(kind) + 1;
-        if (count <= TensorLayoutException.ListedPerKind)
-        {
-            _defects.Add(new TensorDefect(kind, name, detail));
-        }
-    }
-
-    private static string Show(ImmutableArray<long> shape) =>
-        $"[{string.Join(", ", shape.AsSpan().ToArray().Select(n => n.ToString(CultureInfo.InvariantCulture)))}]";
 }

@@ -26,10 +26,13 @@ internal sealed class ConvertVerb : Verb
     private readonly Option<ExpertStorage?> _storage = OptionFactory.Value(
         "--experts", "Store experts under names of their own (split) or in two tensors per layer (fused)", "HOW", Storage);
 
+    private readonly Option<string?> _adapter = OptionFactory.Text(
+        "--adapter", "Merge the LoRA adapter of this directory, as PEFT saves them, into the weights", "DIR");
+
     private readonly OutputModelOptions _output;
 
     public ConvertVerb(Terminal terminal)
-        : base("convert", "Writes a model anew: other files, types, ranks, experts or names.", terminal)
+        : base("convert", "Writes a model anew: other files, types, ranks, experts or names, or with an adapter merged.", terminal)
     {
         Add(_source);
         Add(_destination);
@@ -39,6 +42,7 @@ internal sealed class ConvertVerb : Verb
         _selection = new SelectionOptions(
             this, "Experts to leave out, by name or index; the others are numbered anew", "The only experts to keep, by name or index");
         Add(_storage);
+        Add(_adapter);
         _output = new OutputModelOptions(this);
     }
 
@@ -48,6 +52,7 @@ internal sealed class ConvertVerb : Verb
         new("models /tmp/half --type f16 --shard-size 10MB", "half precision, in small files"),
         new("models /tmp/without --exclude medical --max-rank 16", "a model that never had an expert, with smaller low-rank ones"),
         new("models /tmp/danish --allow public,danish --rank danish=8", "two experts only, one of them cut"),
+        new("models /tmp/tuned --adapter /tmp/adapter", "a fine-tuned model without its adapter"),
     ];
 
     protected override async Task<int> RunAsync(ParseResult parse, CancellationToken cancellationToken)
@@ -59,6 +64,7 @@ internal sealed class ConvertVerb : Verb
             Ranks = Ranks(parse),
             Experts = _selection.Read(parse),
             ExpertStorage = parse.GetValue(_storage) ?? ExpertStorage.AsStored,
+            Adapter = parse.GetValue(_adapter),
             Sharding = _output.Sharding(parse),
             Overwrite = _output.Overwrite(parse),
         };

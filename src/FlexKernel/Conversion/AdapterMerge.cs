@@ -1,0 +1,47 @@
+using FlexKernel.Adapters;
+using FlexKernel.Checkpoints;
+using FlexKernel.Model;
+
+namespace FlexKernel.Conversion;
+
+/// <summary>Rows of a tensor of the model, wherever they are stored.</summary>
+/// <param name="Slot">The tensor's place in the model, as if no experts were fused.</param>
+/// <param name="FirstRow">The first row in that tensor.</param>
+/// <param name="Stored">Where the rows lie.</param>
+internal readonly record struct SlotRows(TensorSlot Slot, long FirstRow, StoredRows Stored);
+
+/// <summary>Puts an adapter into the rows that a conversion copies.</summary>
+internal sealed class AdapterMerge : IDisposable
+{
+    private readonly AdapterFiles _files;
+    private readonly Dictionary<TensorSlot, LowRankUpdate> _updates;
+    private readonly Dictionary<TensorSlot, StoredTensor> _saved;
+
+    /// <summary>Opens an adapter and reads its updates.</summary>
+    /// <inheritdoc cref="AdapterFiles.Open"/>
+    public AdapterMerge(string directory, ModelDescription model)
+    {
+        _files = AdapterFiles.Open(directory, model);
+        try
+        {
+            _updates = _files.Targets.Updates.ToDictionary(target => target.Weight.Slot, _files.ReadUpdate);
+            _saved = _files.Targets.Saved.ToDictionary(tensor => tensor.Slot, _files.Saved);
+        }
+        catch
+        {
+            _files.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Gets the file of the adapter's tensors.</summary>
+    public SafetensorsFile Weights => _files.Weights;
+
+    /// <summary>The rows with the update of their tensor, or those that the adapter brings instead.</summary>
+    public StoredRows Apply(SlotRows rows) => _saved.TryGetValue(rows.Slot, out StoredTensor saved)
+        ? new StoredRows(saved, rows.FirstRow, rows.Stored.Count)
+        : rows.Stored with { Update = _updates.GetValueOrDefault(rows.Slot), UpdateRow = rows.FirstRow };
+
+    /// <inheritdoc/>
+    public void Dispose() => _files.Dispose();
+}
