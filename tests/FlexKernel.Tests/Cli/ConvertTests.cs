@@ -1,6 +1,7 @@
 using System.Text.Json;
 using FlexKernel.Cli;
 using FlexKernel.Cli.Options;
+using FlexKernel.Tests.Adapters;
 using Xunit;
 
 namespace FlexKernel.Tests.Cli;
@@ -61,6 +62,33 @@ public sealed class ConvertTests
         Assert.Equal(
             [("public", 0), ("legal", 16), ("danish", 4)],
             report.GetProperty("experts").EnumerateArray().Select(e => (e.GetProperty("name").GetString()!, Rank(e))));
+    }
+
+    [Fact]
+    public async Task Convert_WithAnAdapter_WritesAnotherModel()
+    {
+        using TemporaryDirectory directory = new();
+        RandomAdapter.Save(Models, directory["adapter"], @".*\.(q|k|v)_proj", saved: []);
+
+        CliRun run = await CliRun.Of("convert", Models, directory["tuned"], "--adapter", directory["adapter"], "--quiet");
+        CliRun whole = await Generate(Models), tuned = await Generate(directory["tuned"]);
+
+        Assert.Equal((ExitCode.Ok, "", ""), (run.ExitCode, run.Out, run.Error));
+        Assert.Equal(ExitCode.Ok, tuned.ExitCode);
+        Assert.NotEqual(whole.Out, tuned.Out);
+    }
+
+    [Fact]
+    public async Task Convert_AdapterThatDoesNotFit_IsRefusedByName()
+    {
+        using TemporaryDirectory directory = new();
+        string adapter = TestData.Fixture("training/peft/qv_r4");
+
+        (await CliRun.Of("convert", Models, directory["x"], "--adapter", adapter)).AssertFails(
+            ExitCode.NotLoaded, "adapter_model.safetensors", "self_attn.q_proj.lora_A.weight", "found [4, 32]");
+        (await CliRun.Of("convert", Models, directory["x"], "--adapter", directory["none"])).AssertFails(ExitCode.NotLoaded, "adapter_config.json");
+
+        Assert.Empty(directory.Names);
     }
 
     [Fact]
