@@ -13,7 +13,7 @@ public sealed partial class TrainableModel
 
     /// <summary>
     /// Attaches an adapter and freezes everything else: its factors, and the tensors that it brings whole, become parameters under PEFT's names
-    /// (<c>base_model.model.MODULE.lora_A.weight</c>). From now on every matrix with an update computes <c>x Wᵀ + s (x Aᵀ) Bᵀ</c>.
+    /// (<c>base_model.model.MODULE.lora_A.weight</c>); a matrix that it brings beside its update replaces the model's and is frozen too. From now on every matrix with an update computes <c>x Wᵀ + s (x Aᵀ) Bᵀ</c>.
     /// </summary>
     /// <param name="adapter">The adapter; its values are copied.</param>
     /// <exception cref="InvalidOperationException">An adapter is attached already.</exception>
@@ -26,11 +26,14 @@ public sealed partial class TrainableModel
         AdapterTargets targets = AdapterTargets.Of(adapter.Config, Description, AdapterConfig.FileName);
         (AdapterTarget Target, LowRankUpdate Update)[] updates = [.. targets.Updates.Select(target => (target, Find(adapter, target)))];
         (ExpectedTensor Target, SavedTensor Tensor)[] saved = [.. targets.Saved.Select(target => (target, Find(adapter, target)))];
-        if (updates.Length < adapter.Updates.Length || saved.Length < adapter.SavedTensors.Length)
+        (AdapterTarget Target, SavedTensor Tensor)[] bases =
+            [.. targets.Updates.Where(target => Has(adapter, target.Weight.Name)).Select(target => (target, Find(adapter, target.Weight)))];
+        int tensors = saved.Length + bases.Length;
+        if (updates.Length < adapter.Updates.Length || tensors < adapter.SavedTensors.Length)
         {
             throw new ArgumentException(
                 $"The adapter has {adapter.Updates.Length} updates and {adapter.SavedTensors.Length} tensors,"
-                + $" expected the {updates.Length} and {saved.Length} that its configuration chooses.",
+                + $" expected the {updates.Length} and {tensors} that its configuration chooses.",
                 nameof(adapter));
         }
 
@@ -50,6 +53,12 @@ public sealed partial class TrainableModel
         foreach ((ExpectedTensor target, SavedTensor tensor) in saved)
         {
             Slots[target.Slot] = New(AdapterNames.Saved(target.Name), [.. target.Shape], tensor.Values);
+        }
+
+        foreach ((AdapterTarget target, SavedTensor tensor) in bases)
+        {
+            _slots[target.Weight.Slot] = New(target.Base.Name, [.. target.Weight.Shape], tensor.Values);
+            _slots[target.Weight.Slot].IsTrainable = false;
         }
 
         Parameters = [.. Parameters, .. added];
@@ -91,8 +100,15 @@ public sealed partial class TrainableModel
                 target.Scale,
                 this[AdapterNames.FactorA(target.Module)].ToArray(),
                 this[AdapterNames.FactorB(target.Module)].ToArray())),
-            targets.Saved.Select(tensor => new SavedTensor(tensor.Name, tensor.Shape, this[AdapterNames.Saved(tensor.Name)].ToArray())));
+            [
+                .. targets.Saved.Select(tensor => Copy(tensor, AdapterNames.Saved(tensor.Name))),
+                .. targets.Updates.Where(target => _byName.ContainsKey(target.Base.Name)).Select(target => Copy(target.Weight, target.Base.Name)),
+            ]);
+
+        SavedTensor Copy(ExpectedTensor tensor, string name) => new(tensor.Name, tensor.Shape, this[name].ToArray());
     }
+
+    private static bool Has(LoraAdapter adapter, string tensor) => adapter.SavedTensors.Any(saved => saved.Name == tensor);
 
     private static LowRankUpdate Find(LoraAdapter adapter, AdapterTarget target) =>
         adapter.Updates.SingleOrDefault(update => update.Module == target.Module) is { } found

@@ -180,6 +180,33 @@ public sealed class AdapterTests
         }
     }
 
+    [Fact]
+    public void Attach_HeadBesideItsUpdate_ReplacesTheModelsAndStaysFrozen()
+    {
+        string folder = Directory.CreateTempSubdirectory("flexkernel-").FullName;
+        try
+        {
+            using TrainableModel plain = Load(Dense), model = Load(Dense);
+            float[] head = [.. plain["lm_head.weight"].ToArray().Select(value => -value)], a = [.. Enumerable.Range(0, 64).Select(i => i / 100f)];
+            LowRankUpdate update = new("lm_head", 2, 2f, a, [.. Enumerable.Range(0, 256).Select(i => i % 7 / 100f)]);
+            new LoraAdapter(Config("lm_head"), [update], [new SavedTensor("lm_head.weight", [128, 32], head)]).Save(Path.Combine(folder, "a"));
+            ModelConverter.Convert(TestData.Fixture(Dense), Path.Combine(folder, "merged"), new ConversionOptions { Adapter = Path.Combine(folder, "a") });
+            using TrainableModel merged = TrainableModel.Load(Path.Combine(folder, "merged"), Plain);
+
+            model.Attach(LoraAdapter.Load(Path.Combine(folder, "a"), model.Description));
+
+            update.AddTo(head, 0, 32);
+            Assert.Equal(head, merged["lm_head.weight"].ToArray());
+            AssertNear(merged.ComputeLogits(Batch[0].Ids), model.ComputeLogits(Batch[0].Ids), 1e-5, "logits");
+            Assert.Equal(2, model.TrainableParameters.Count());
+            Assert.Equal("lm_head.weight", Assert.Single(model.ReadAdapter().SavedTensors).Name);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [Theory]
     [InlineData(Dense, "down_proj,gate_proj,k_proj,o_proj,q_proj,up_proj,v_proj", 14)]
     [InlineData(

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using FlexKernel.Checkpoints;
 using FlexKernel.Model;
@@ -17,6 +18,11 @@ internal sealed class AdapterFiles : IDisposable
         Config = config;
         Targets = targets;
         Weights = weights;
+        SavedTensors =
+        [
+            .. targets.Saved.Select(tensor => (tensor, weights[AdapterNames.Saved(tensor.Name)])),
+            .. targets.Updates.Where(target => IsIn(weights, target.Base)).Select(target => (target.Weight, weights[target.Base.Name])),
+        ];
     }
 
     /// <summary>Gets the configuration.</summary>
@@ -27,6 +33,9 @@ internal sealed class AdapterFiles : IDisposable
 
     /// <summary>Gets the tensors.</summary>
     public SafetensorsFile Weights { get; }
+
+    /// <summary>Gets the tensors that the adapter brings whole, and their places in the model.</summary>
+    public ImmutableArray<(ExpectedTensor Tensor, StoredTensor Stored)> SavedTensors { get; }
 
     /// <summary>Opens an adapter and compares its tensors with a model.</summary>
     /// <param name="directory">The directory with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</param>
@@ -61,9 +70,6 @@ internal sealed class AdapterFiles : IDisposable
         }
     }
 
-    /// <summary>Gets a tensor that is saved whole.</summary>
-    public StoredTensor Saved(ExpectedTensor tensor) => Weights[AdapterNames.Saved(tensor.Name)];
-
     /// <summary>Reads the update of a matrix.</summary>
     /// <exception cref="CheckpointException">A value is not finite, or the file cannot be read.</exception>
     public LowRankUpdate ReadUpdate(AdapterTarget target) =>
@@ -83,12 +89,15 @@ internal sealed class AdapterFiles : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Weights.Dispose();
 
+    private static bool IsIn(SafetensorsFile file, ExpectedTensor tensor) => file.Header.Find(tensor.Name) is not null;
+
     private static void Compare(AdapterTargets targets, SafetensorsFile file)
     {
         TensorDefects defects = new();
         Dictionary<string, TensorEntry> left = file.Header.Tensors.ToDictionary(entry => entry.Name);
         IEnumerable<ExpectedTensor> saved = targets.Saved.Select(tensor => tensor with { Name = AdapterNames.Saved(tensor.Name) });
-        foreach (ExpectedTensor expected in targets.Updates.SelectMany(target => target.Factors).Concat(saved))
+        IEnumerable<ExpectedTensor> bases = targets.Updates.Select(target => target.Base).Where(tensor => IsIn(file, tensor));
+        foreach (ExpectedTensor expected in targets.Updates.SelectMany(target => target.Factors).Concat(saved).Concat(bases))
         {
             if (!left.Remove(expected.Name, out TensorEntry? found))
             {

@@ -14,6 +14,9 @@ internal static class AdapterNames
     /// <summary>The name of a tensor of the model that is saved whole.</summary>
     public static string Saved(string tensor) => Prefix + tensor;
 
+    /// <summary>The name of the matrix that a module's update changes, which PEFT saves too when that is the head.</summary>
+    public static string Base(string module) => $"{Prefix}{module}.base_layer.weight";
+
     /// <summary>The module of a tensor of the model.</summary>
     public static string Module(string tensor) => tensor[..tensor.LastIndexOf('.')];
 }

@@ -17,6 +17,9 @@ internal sealed record AdapterTarget(ExpectedTensor Weight, string Module, int R
         new(AdapterNames.FactorA(Module), [Rank, Weight.Shape[1]], Weight.Slot),
         new(AdapterNames.FactorB(Module), [Weight.Shape[0], Rank], Weight.Slot),
     ];
+
+    /// <summary>Gets the matrix itself, likewise; files may bring it.</summary>
+    public ExpectedTensor Base => Weight with { Name = AdapterNames.Base(Module) };
 }
 
 /// <summary>What an adapter changes in a model: the matrices with updates and the tensors saved whole.</summary>

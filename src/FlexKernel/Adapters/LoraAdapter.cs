@@ -34,7 +34,8 @@ public sealed class LoraAdapter
     /// <summary>Gets the updates, in the order of the model's tensors.</summary>
     public ImmutableArray<LowRankUpdate> Updates { get; }
 
-    /// <summary>Gets the tensors in place of the model's.</summary>
+    /// <summary>Gets the tensors in place of the model's: those of <see cref="AdapterConfig.SavedModules"/>, and matrices that an update
+    /// changes, where the file brings them; PEFT does so for the head.</summary>
     public ImmutableArray<SavedTensor> SavedTensors { get; }
 
     /// <summary>Gets the number of values.</summary>
@@ -52,7 +53,7 @@ public sealed class LoraAdapter
         return new LoraAdapter(
             files.Config,
             files.Targets.Updates.Select(files.ReadUpdate),
-            files.Targets.Saved.Select(tensor => new SavedTensor(tensor.Name, tensor.Shape, AdapterFiles.Read(files.Saved(tensor)))));
+            files.SavedTensors.Select(saved => new SavedTensor(saved.Tensor.Name, saved.Tensor.Shape, AdapterFiles.Read(saved.Stored))));
     }
 
     /// <summary>Writes the adapter as PEFT reads it, with tensors in float32.</summary>
@@ -84,6 +85,10 @@ public sealed class LoraAdapter
         (new TensorSpec(AdapterNames.FactorB(update.Module), TensorType.F32, update.Rows, update.Rank), update.B),
     ];
 
-    private static (TensorSpec Spec, ReadOnlyMemory<float> Values) Whole(SavedTensor tensor) =>
-        (new TensorSpec(AdapterNames.Saved(tensor.Name), TensorType.F32, tensor.Shape), tensor.Values);
+    private (TensorSpec Spec, ReadOnlyMemory<float> Values) Whole(SavedTensor tensor)
+    {
+        string module = AdapterNames.Module(tensor.Name);
+        string name = Updates.Any(update => update.Module == module) ? AdapterNames.Base(module) : AdapterNames.Saved(tensor.Name);
+        return (new TensorSpec(name, TensorType.F32, tensor.Shape), tensor.Values);
+    }
 }

@@ -25,7 +25,7 @@ internal sealed class AdapterMerge : IDisposable
         try
         {
             _updates = _files.Targets.Updates.ToDictionary(target => target.Weight.Slot, _files.ReadUpdate);
-            _saved = _files.Targets.Saved.ToDictionary(tensor => tensor.Slot, _files.Saved);
+            _saved = _files.SavedTensors.ToDictionary(saved => saved.Tensor.Slot, saved => saved.Stored);
         }
         catch
         {
@@ -37,10 +37,12 @@ internal sealed class AdapterMerge : IDisposable
     /// <summary>Gets the file of the adapter's tensors.</summary>
     public SafetensorsFile Weights => _files.Weights;
 
-    /// <summary>The rows with the update of their tensor, or those that the adapter brings instead.</summary>
-    public StoredRows Apply(SlotRows rows) => _saved.TryGetValue(rows.Slot, out StoredTensor saved)
-        ? new StoredRows(saved, rows.FirstRow, rows.Stored.Count)
-        : rows.Stored with { Update = _updates.GetValueOrDefault(rows.Slot), UpdateRow = rows.FirstRow };
+    /// <summary>The rows, or those that the adapter brings instead, with the update of their tensor.</summary>
+    public StoredRows Apply(SlotRows rows)
+    {
+        StoredRows stored = _saved.TryGetValue(rows.Slot, out StoredTensor saved) ? new StoredRows(saved, rows.FirstRow, rows.Stored.Count) : rows.Stored;
+        return stored with { Update = _updates.GetValueOrDefault(rows.Slot), UpdateRow = rows.FirstRow };
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _files.Dispose();

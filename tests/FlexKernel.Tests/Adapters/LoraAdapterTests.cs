@@ -77,6 +77,26 @@ public sealed class LoraAdapterTests
     }
 
     [Fact]
+    public void Load_HeadThatPeftSavedBesideItsUpdate_IsKept()
+    {
+        using TemporaryDirectory directory = new();
+        AdapterConfig config = new() { TargetModules = ModuleSelection.OfNames("lm_head"), Rank = 2, Alpha = 2 };
+        float[] head = [.. Enumerable.Range(0, 128 * 32).Select(i => (float)i)];
+        LoraAdapter adapter = new(
+            config, [new LowRankUpdate("lm_head", 2, 1f, new float[64], new float[256])], [new SavedTensor("lm_head.weight", [128, 32], head)]);
+
+        adapter.Save(directory["a"]);
+
+        LoraAdapter read = LoraAdapter.Load(directory["a"], Model);
+        using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(directory["a"], WeightsName));
+        Assert.Equal(
+            ["base_model.model.lm_head.base_layer.weight", "base_model.model.lm_head.lora_A.weight", "base_model.model.lm_head.lora_B.weight"],
+            file.Header.Tensors.Select(entry => entry.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(("lm_head.weight", 1), (Assert.Single(read.SavedTensors).Name, read.Updates.Length));
+        Assert.Equal(head, read.SavedTensors[0].Values.ToArray());
+    }
+
+    [Fact]
     public void Load_AnotherModel_IsAnError()
     {
         ModelDescription other = ModelConfigReader.Read(TestData.Fixture("models/olmo2/config.json"));

@@ -84,10 +84,13 @@ public sealed class ConvertTests
         using TemporaryDirectory directory = new();
         string adapter = TestData.Fixture("training/peft/qv_r4");
 
-        (await CliRun.Of("convert", Models, directory["x"], "--adapter", adapter)).AssertFails(
-            ExitCode.NotLoaded, "adapter_model.safetensors", "self_attn.q_proj.lora_A.weight", "found [4, 32]");
+        CliRun run = await CliRun.Of("convert", Models, directory["x"], "--adapter", adapter);
         (await CliRun.Of("convert", Models, directory["x"], "--adapter", directory["none"])).AssertFails(ExitCode.NotLoaded, "adapter_config.json");
 
+        Assert.Equal((ExitCode.NotLoaded, ""), (run.ExitCode, run.Out));
+        Assert.Contains("adapter_model.safetensors", run.Error, StringComparison.Ordinal);
+        Assert.Contains("missing: base_model.model.model.layers.2.self_attn.q_proj.lora_A.weight", run.Error, StringComparison.Ordinal);
+        Assert.Contains("found [4, 32]", run.Error, StringComparison.Ordinal);
         Assert.Empty(directory.Names);
     }
 
