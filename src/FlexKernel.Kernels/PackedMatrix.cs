@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace FlexKernel.Kernels;
 
@@ -22,13 +23,25 @@ public sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Products are summed in blocks of this many k, each from zero, and the block sums added in order.</summary>
     public const int BlockColumns = 256;
 
-    private readonly NativeMemoryOwner _memory;
+    private readonly NativeMemoryPool? _pool;
+    private NativeMemoryOwner? _memory;
 
     /// <summary>Allocates a matrix of zeros.</summary>
     /// <param name="rows">Outputs.</param>
     /// <param name="columns">Inputs.</param>
     /// <param name="format">How weights are kept.</param>
     public PackedMatrix(int rows, int columns, WeightFormat format)
+        : this(rows, columns, format, null)
+    {
+    }
+
+    /// <summary>Takes a float32 matrix of arbitrary content from a pool, to which it goes back.</summary>
+    internal PackedMatrix(int rows, int columns, NativeMemoryPool pool)
+        : this(rows, columns, WeightFormat.F32, pool)
+    {
+    }
+
+    private PackedMatrix(int rows, int columns, WeightFormat format, NativeMemoryPool? pool)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
@@ -37,7 +50,9 @@ public sealed unsafe class PackedMatrix : IDisposable
         Format = format;
         PanelCount = RoundUp(rows, PanelRows) / PanelRows;
         PanelBytes = format.PanelBytes(columns);
-        _memory = new NativeMemoryOwner(checked(PanelBytes * PanelCount));
+        ByteCount = checked(PanelBytes * PanelCount);
+        _pool = pool;
+        _memory = pool?.Take(ByteCount) ?? new NativeMemoryOwner(ByteCount);
     }
 
     /// <summary>Outputs.</summary>
@@ -50,14 +65,14 @@ public sealed unsafe class PackedMatrix : IDisposable
     public WeightFormat Format { get; }
 
     /// <summary>Bytes held, padding included.</summary>
-    public long ByteCount => _memory.ByteCount;
+    public long ByteCount { get; }
 
     /// <summary>Panels of <see cref="PanelRows"/> outputs, the last one padded.</summary>
     public int PanelCount { get; }
 
     internal long PanelBytes { get; }
 
-    internal byte* Pointer => _memory.Pointer;
+    internal byte* Pointer => (_memory ?? throw new ObjectDisposedException(nameof(PackedMatrix))).Pointer;
 
     /// <summary>
     /// Stores successive rows, converting to <see cref="Format"/> (float32 to bfloat16 rounds to nearest, ties to even; see
@@ -127,10 +142,24 @@ public sealed unsafe class PackedMatrix : IDisposable
         {
             int first = panel * PanelRows, lanes = Math.Min(PanelRows, Rows - first);
             float* destination = (float*)(Pointer + panel * PanelBytes);
-            for (int k = 0; k < Columns; k++, destination += PanelRows)
+            float* from = source + first;
+            for (int k = 0; k < Columns; k++, destination += PanelRows, from += stride)
             {
-                new ReadOnlySpan<float>(source + k * stride + first, lanes).CopyTo(new Span<float>(destination, lanes));
+                if (lanes == PanelRows)
+                {
+                    Vector256.Load(from).Store(destination);
+                    Vector256.Load(from + 8).Store(destination + 8);
+                    Vector256.Load(from + 16).Store(destination + 16);
+                    Vector256.Load(from + 24).Store(destination + 24);
+                }
+                else
+                {
+                    new ReadOnlySpan<float>(from, lanes).CopyTo(new Span<float>(destination, lanes));
+                    new Span<float>(destination + lanes, PanelRows - lanes).Clear();
+                }
             }
+
+            new Span<float>(destination, (RoundUp(Columns, 2) - Columns) * PanelRows).Clear();
         }
     }
 
@@ -178,7 +207,24 @@ public sealed unsafe class PackedMatrix : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _memory.Dispose();
+    public void Dispose()
+    {
+        if (_memory is null)
+        {
+            return;
+        }
+
+        if (_pool is null)
+        {
+            _memory.Dispose();
+        }
+        else
+        {
+            _pool.Return(_memory);
+        }
+
+        _memory = null;
+    }
 
     internal static int RoundUp(int value, int multiple) => checked((value + multiple - 1) / multiple * multiple);
 

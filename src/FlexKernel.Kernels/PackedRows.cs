@@ -13,6 +13,8 @@ namespace FlexKernel.Kernels;
 /// </remarks>
 internal unsafe struct PackedRows
 {
+    private const int TransposedColumns = 32;
+
     public float* Data;
     public int Rows;
     public int Columns;
@@ -69,23 +71,57 @@ internal unsafe struct PackedRows
         float* Source(int i) => x + (long)(index == null ? begin + i : index[begin + i]) * stride;
     }
 
-    /// <summary>Packs one strip of the transpose of a matrix: packed row n is column n of the source.</summary>
+    /// <summary>Packs strips of the transpose of a matrix: packed row n is column n of the source.</summary>
     /// <param name="x">[<see cref="Columns"/>, <see cref="Rows"/>]; row k holds value k of every packed row.</param>
     /// <param name="stride">Floats from row to row of <paramref name="x"/>.</param>
-    /// <param name="begin">The strip's first packed row.</param>
-    /// <param name="rows">The strip's height.</param>
-    public readonly void PackTransposedStrip(float* x, long stride, int begin, int rows)
+    /// <param name="begin">Strips that begin before this row are left out.</param>
+    /// <param name="end">Strips that begin at this row or after it are left out.</param>
+    /// <remarks>Some rows of the source at a time: what strips next to each other read lies in the same lines.</remarks>
+    public readonly void PackTransposed<TLanes>(float* x, long stride, int begin, int end)
+        where TLanes : struct, ILanes<TLanes>
     {
         int pairedColumns = PackedMatrix.RoundUp(Columns, 2);
-        float* strip = Data + (long)begin * pairedColumns;
-        for (int k = 0; k < Columns; k++, strip += rows)
+        for (int k = 0; k < Columns; k += TransposedColumns)
         {
-            new ReadOnlySpan<float>(x + k * stride + begin, rows).CopyTo(new Span<float>(strip, rows));
+            int count = Math.Min(TransposedColumns, Columns - k);
+            for (int row = 0, rows; row < end; row += rows)
+            {
+                rows = StripRows(row, Rows, TLanes.TileRows);
+                if (row >= begin)
+                {
+                    float* strip = Data + (long)row * pairedColumns + (long)k * rows;
+                    CopyRuns(x + k * stride + row, stride, strip, rows, count);
+                    new Span<float>(strip + count * rows, k + count == Columns ? (pairedColumns - Columns) * rows : 0).Clear();
+                }
+            }
         }
+    }
 
-        if (pairedColumns > Columns)
+    private static void CopyRuns(float* source, long stride, float* destination, int length, int count)
+    {
+        if (length == 12)
         {
-            new Span<float>(strip, rows).Clear();
+            for (; count > 0; count--, source += stride, destination += 12)
+            {
+                Vector128.Load(source).Store(destination);
+                Vector128.Load(source + 4).Store(destination + 4);
+                Vector128.Load(source + 8).Store(destination + 8);
+            }
+        }
+        else if (length == 6)
+        {
+            for (; count > 0; count--, source += stride, destination += 6)
+            {
+                Vector128.Load(source).Store(destination);
+                *(long*)(destination + 4) = *(long*)(source + 4);
+            }
+        }
+        else
+        {
+            for (; count > 0; count--, source += stride, destination += length)
+            {
+                new ReadOnlySpan<float>(source, length).CopyTo(new Span<float>(destination, length));
+            }
         }
     }
 

@@ -16,6 +16,7 @@ public sealed class Parameter : IDisposable
     private PackedMatrix? _packed;
     private PackedMatrix? _packedTransposed;
     private bool _isPacked;
+    private bool _hasGradient;
     private bool _isPackedTransposed;
     private Range _trainableRows = Range.All;
 
@@ -70,7 +71,30 @@ public sealed class Parameter : IDisposable
     internal Activations Value { get; }
 
     /// <summary>The gradient [rows, columns]; zero until something is added.</summary>
-    internal Activations Gradient => _gradient ??= new Activations(Rows, Columns);
+    internal Activations Gradient
+    {
+        get
+        {
+            GradientSum sum = GradientSum;
+            for (int row = 0; row < Rows && !sum.HasValue; row++)
+            {
+                sum.Matrix.Row(row).Clear();
+            }
+
+            return sum.Matrix;
+        }
+    }
+
+    /// <summary>Where an operation adds a gradient; whoever asks for it does so.</summary>
+    internal GradientSum GradientSum
+    {
+        get
+        {
+            GradientSum sum = new(_gradient ??= new Activations(Rows, Columns), _hasGradient);
+            _hasGradient = true;
+            return sum;
+        }
+    }
 
     /// <summary>The threads that work on it: those of its model.</summary>
     internal TrainingKernels Kernels
@@ -83,7 +107,7 @@ public sealed class Parameter : IDisposable
     public float[] ToArray() => Copy(Value);
 
     /// <summary>Reads the gradient in row-major order; all zero when nothing was added.</summary>
-    public float[] GradientToArray() => _gradient is null ? new float[Rows * Columns] : Copy(_gradient);
+    public float[] GradientToArray() => _hasGradient ? Copy(_gradient!) : new float[Rows * Columns];
 
     /// <summary>The SHA-256 of the values as little-endian float32 in row-major order, in lower-case hexadecimal: what proves that a frozen
     /// parameter did not change.</summary>
@@ -147,23 +171,17 @@ public sealed class Parameter : IDisposable
     internal void MarkChanged() => (_isPacked, _isPackedTransposed) = (false, false);
 
     /// <summary>Zeroes the gradient.</summary>
-    internal void ClearGradient()
-    {
-        for (int row = 0; row < Rows && _gradient is not null; row++)
-        {
-            _gradient.Row(row).Clear();
-        }
-    }
+    internal void ClearGradient() => _hasGradient = false;
 
     /// <summary>Zeroes the gradient of the rows that do not train.</summary>
     internal void MaskGradient()
     {
         (int first, int count) = _trainableRows.GetOffsetAndLength(Rows);
-        for (int row = 0; row < Rows && _gradient is not null; row++)
+        for (int row = 0; row < Rows && _hasGradient && count < Rows; row++)
         {
             if (row < first || row >= first + count)
             {
-                _gradient.Row(row).Clear();
+                _gradient!.Row(row).Clear();
             }
         }
     }

@@ -10,19 +10,32 @@ namespace FlexKernel.Kernels;
 public sealed unsafe class Activations : IDisposable
 {
     private const int PageFloats = 1024;
-    private readonly NativeMemoryOwner _memory;
+    private readonly NativeMemoryPool? _pool;
+    private NativeMemoryOwner? _memory;
 
     /// <summary>Allocates zeroed rows.</summary>
     /// <param name="rows">The largest number of rows.</param>
     /// <param name="columns">Values per row.</param>
     public Activations(int rows, int columns)
+        : this(rows, columns, null)
+    {
+    }
+
+    /// <summary>Takes rows of arbitrary content and zero padding from a pool, to which they go back.</summary>
+    internal Activations(int rows, int columns, NativeMemoryPool? pool)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
         Rows = rows;
         Columns = columns;
         Stride = StrideOf(columns);
-        _memory = new NativeMemoryOwner((long)rows * Stride * sizeof(float));
+        ByteCount = (long)rows * Stride * sizeof(float);
+        _pool = pool;
+        _memory = pool?.Take(ByteCount) ?? new NativeMemoryOwner(ByteCount);
+        for (int row = 0; row < rows && pool is not null && Stride > columns; row++)
+        {
+            ClearPadding(row);
+        }
     }
 
     /// <summary>The largest number of rows.</summary>
@@ -35,9 +48,9 @@ public sealed unsafe class Activations : IDisposable
     public int Stride { get; }
 
     /// <summary>Bytes held.</summary>
-    public long ByteCount => _memory.ByteCount;
+    public long ByteCount { get; }
 
-    internal float* Pointer => (float*)_memory.Pointer;
+    internal float* Pointer => (float*)(_memory ?? throw new ObjectDisposedException(nameof(Activations))).Pointer;
 
     /// <summary>One row, without its padding.</summary>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="row"/> is not a row.</exception>
@@ -49,13 +62,32 @@ public sealed unsafe class Activations : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _memory.Dispose();
+    public void Dispose()
+    {
+        if (_memory is not null)
+        {
+            Release(_memory);
+            _memory = null;
+        }
+    }
 
     // Rows a multiple of 4 KiB apart would share one set of the first-level cache.
     internal static int StrideOf(int columns)
     {
         int padded = PackedMatrix.RoundUp(columns, PackedMatrix.PanelRows);
         return padded % PageFloats == 0 ? checked(padded + PackedMatrix.PanelRows) : padded;
+    }
+
+    private void Release(NativeMemoryOwner memory)
+    {
+        if (_pool is null)
+        {
+            memory.Dispose();
+        }
+        else
+        {
+            _pool.Return(memory);
+        }
     }
 
     internal void ClearPadding(int row) => new Span<float>(RowPointer(row) + Columns, Stride - Columns).Clear();

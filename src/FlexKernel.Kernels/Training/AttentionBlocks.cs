@@ -153,32 +153,27 @@ internal readonly unsafe struct AttentionBlocks<TLanes>
     public void AddTransposed(float* scores, KeyRange range, float* columns, float* sums)
     {
         PackedRows packed = new() { Data = _packed, Rows = range.End - range.Begin, Columns = range.Rows };
-        for (int row = 0, height; row < packed.Rows; row += height)
-        {
-            height = PackedRows.StripRows(row, packed.Rows, TLanes.TileRows);
-            packed.PackTransposedStrip(scores + range.Begin, ScoreStride, row, height);
-        }
-
+        packed.PackTransposed<TLanes>(scores + range.Begin, ScoreStride, 0, packed.Rows);
         Products.MultiplyFloats<TLanes>(
             packed, columns + (long)range.First * PackedMatrix.PanelRows, (long)PackedMatrix.PanelRows * _paddedRows, 0,
             PaddedDimension / PackedMatrix.PanelRows, 0, sums + (long)range.Begin * PaddedDimension, PaddedDimension, add: true);
     }
 
     /// <summary>Adds rows of the head's dimensions to its columns.</summary>
-    public void AddTo(float* x, int rows, Activations destination, int firstRow, int head)
+    public void AddTo(float* x, int rows, GradientSum sum, int firstRow, int head)
     {
         int whole = HeadDimension / TLanes.Count * TLanes.Count;
         for (int row = 0; row < rows; row++, x += PaddedDimension)
         {
-            float* target = destination.RowPointer(firstRow + row) + head * HeadDimension;
+            float* target = sum.Matrix.RowPointer(firstRow + row) + head * HeadDimension;
             for (int i = 0; i < whole; i += TLanes.Count)
             {
-                TLanes.Store(TLanes.Load(target + i) + TLanes.Load(x + i), target + i);
+                TLanes.Store(sum.HasValue ? TLanes.Load(target + i) + TLanes.Load(x + i) : TLanes.Load(x + i), target + i);
             }
 
             for (int i = whole; i < HeadDimension; i++)
             {
-                target[i] += x[i];
+                target[i] = sum.HasValue ? target[i] + x[i] : x[i];
             }
         }
     }

@@ -25,7 +25,7 @@ internal abstract partial class TrainingKernels
     /// <summary>Adds the gradients of <see cref="Attend"/>.</summary>
     public abstract void AttendBackward(
         Activations q, Activations k, Activations v, int headDimension, int[] firstSeen, Activations output, Activations logSumExp,
-        Activations doutput, Activations dq, Activations dk, Activations dv);
+        Activations doutput, GradientSum dq, GradientSum dk, GradientSum dv);
 }
 
 internal sealed unsafe partial class TrainingKernels<TLanes>
@@ -54,14 +54,14 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
 
     public override void AttendBackward(
         Activations q, Activations k, Activations v, int headDimension, int[] firstSeen, Activations output, Activations logSumExp,
-        Activations doutput, Activations dq, Activations dk, Activations dv)
+        Activations doutput, GradientSum dq, GradientSum dk, GradientSum dv)
     {
         int group = CheckHeads(q, k, v, headDimension, firstSeen);
         CheckShape(output, q.Rows, q.Columns);
         CheckShape(logSumExp, q.Rows, q.Columns / headDimension);
         CheckShape(doutput, q.Rows, q.Columns);
-        CheckShape(dq, q.Rows, q.Columns);
-        CheckHeads(dq, dk, dv, headDimension, firstSeen);
+        CheckShape(dq.Matrix, q.Rows, q.Columns);
+        CheckHeads(dq.Matrix, dk.Matrix, dv.Matrix, headDimension, firstSeen);
         Team.Run((worker, workers) =>
         {
             AttentionBlocks<TLanes> blocks = new(_scratch[worker], q.Rows, headDimension, backward: true);
@@ -114,7 +114,7 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
     }
 
     private static void AttendHeadBackward(
-        AttentionBlocks<TLanes> blocks, Activations q, int head, int[] firstSeen, Activations output, Activations logSumExp, Activations doutput, Activations dq)
+        AttentionBlocks<TLanes> blocks, Activations q, int head, int[] firstSeen, Activations output, Activations logSumExp, Activations doutput, GradientSum dq)
     {
         int dimension = blocks.HeadDimension;
         float scale = 1f / MathF.Sqrt(dimension);

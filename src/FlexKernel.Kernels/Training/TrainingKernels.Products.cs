@@ -4,18 +4,26 @@ namespace FlexKernel.Kernels;
 internal abstract partial class TrainingKernels
 {
     /// <summary><c>y = x Wᵀ</c>, or <c>y = y + x Wᵀ</c>.</summary>
-    /// <param name="x">[T, in].</param>
+    /// <param name="x">[T, in]; packed if it is not yet.</param>
     /// <param name="weight">[out, in].</param>
     /// <param name="y">[T, out].</param>
     /// <param name="add">Whether the product is added.</param>
-    public abstract void Multiply(Activations x, PackedMatrix weight, Activations y, bool add);
+    public abstract void Multiply(ProductInput x, PackedMatrix weight, Activations y, bool add);
 
-    /// <summary><c>y = xᵀ Wᵀ</c>, or <c>y = y + xᵀ Wᵀ</c>.</summary>
-    /// <param name="x">[k, n].</param>
-    /// <param name="weight">[out, k].</param>
-    /// <param name="y">[n, out].</param>
-    /// <param name="add">Whether the product is added.</param>
-    public abstract void MultiplyTransposed(Activations x, PackedMatrix weight, Activations y, bool add);
+    /// <inheritdoc cref="Multiply(ProductInput, PackedMatrix, Activations, bool)"/>
+    public void Multiply(Activations x, PackedMatrix weight, Activations y, bool add)
+    {
+        using ProductInput input = new(x, Pool);
+        Multiply(input, weight, y, add);
+    }
+
+    /// <summary>Adds the gradients of <see cref="Multiply(ProductInput, PackedMatrix, Activations, bool)"/>.</summary>
+    /// <param name="x">[T, in]; packed if it is not yet.</param>
+    /// <param name="dy">[T, out].</param>
+    /// <param name="transposed">Wᵀ [in, out], if <paramref name="dx"/> is wanted.</param>
+    /// <param name="dx">[T, in], or null.</param>
+    /// <param name="dweight">[out, in], or null.</param>
+    public abstract void MultiplyBackward(ProductInput x, Activations dy, PackedMatrix? transposed, GradientSum? dx, GradientSum? dweight);
 
     /// <summary>Packs a matrix as it is.</summary>
     /// <param name="matrix">[rows, columns].</param>
@@ -46,26 +54,50 @@ internal abstract partial class TrainingKernels
 
 internal sealed unsafe partial class TrainingKernels<TLanes>
 {
-    public override void Multiply(Activations x, PackedMatrix weight, Activations y, bool add)
+    public override void Multiply(ProductInput x, PackedMatrix weight, Activations y, bool add)
     {
-        CheckShape(x, x.Rows, weight.Columns);
-        CheckShape(y, x.Rows, weight.Rows);
-        _arena.Reset(Arena.Size<float>(PackedRows.Size(x.Rows, x.Columns)));
-        float* data = _arena.Take<float>(PackedRows.Size(x.Rows, x.Columns));
-        PackedRows packed = _region.Pack(x.Pointer, x.Stride, null, x.Rows, x.Columns, data);
-        _region.RunPackings();
-        _region.Multiply(packed, weight, y.Pointer, y.Stride, add: add);
+        CheckShape(x.Matrix, x.Matrix.Rows, weight.Columns);
+        CheckShape(y, x.Matrix.Rows, weight.Rows);
+        if (x.Rows is null)
+        {
+            PackedRows rows = x.TakeRows();
+            Team.Run((worker, workers) => PackRows(rows, x.Matrix, worker, workers));
+        }
+
+        _region.Multiply(x.Rows!.Value, weight, y.Pointer, y.Stride, add: add);
         _region.RunProducts();
     }
 
-    public override void MultiplyTransposed(Activations x, PackedMatrix weight, Activations y, bool add)
+    public override void MultiplyBackward(ProductInput x, Activations dy, PackedMatrix? transposed, GradientSum? dx, GradientSum? dweight)
     {
-        CheckShape(x, weight.Columns, x.Columns);
-        CheckShape(y, x.Columns, weight.Rows);
-        _arena.Reset(Arena.Size<float>(PackedRows.Size(x.Columns, x.Rows)));
-        PackedRows packed = new() { Data = _arena.Take<float>(PackedRows.Size(x.Columns, x.Rows)), Rows = x.Columns, Columns = x.Rows };
-        Team.Run((worker, workers) => PackStrips(packed, x.Pointer, x.Stride, worker, workers));
-        _region.Multiply(packed, weight, y.Pointer, y.Stride, add: add);
+        Activations input = x.Matrix;
+        CheckShape(dy, input.Rows, dy.Columns);
+        _arena.Reset(Arena.Size<float>(PackedRows.Size(dy.Rows, dy.Columns)) + Arena.Size<float>(PackedRows.Size(dy.Columns, dy.Rows)));
+        PackedRows rows = default, columns = default;
+        if (dx is { } inputSum)
+        {
+            CheckShape(inputSum.Matrix, input.Rows, input.Columns);
+            rows = new PackedRows { Data = _arena.Take<float>(PackedRows.Size(dy.Rows, dy.Columns)), Rows = dy.Rows, Columns = dy.Columns };
+            _region.Multiply(rows, transposed!, inputSum.Matrix.Pointer, inputSum.Matrix.Stride, add: inputSum.HasValue);
+        }
+
+        PackedMatrix? fresh = null;
+        if (dweight is { } weightSum)
+        {
+            CheckShape(weightSum.Matrix, dy.Columns, input.Columns);
+            fresh = x.Columns is null ? x.TakeColumns() : null;
+            columns = new PackedRows { Data = _arena.Take<float>(PackedRows.Size(dy.Columns, dy.Rows)), Rows = dy.Columns, Columns = dy.Rows };
+            _region.Multiply(columns, x.Columns!, weightSum.Matrix.Pointer, weightSum.Matrix.Stride, add: weightSum.HasValue);
+        }
+
+        Team.Run((worker, workers) =>
+        {
+            PackRows(rows, dy, worker, workers);
+            (int begin, int end) = WorkerTeam.Share(columns.Rows, worker, workers);
+            columns.PackTransposed<TLanes>(dy.Pointer, dy.Stride, begin, end);
+            (begin, end) = WorkerTeam.Share(fresh?.PanelCount ?? 0, worker, workers);
+            fresh?.WriteTransposed(input.Pointer, input.Stride, begin, end);
+        });
         _region.RunProducts();
     }
 
@@ -89,16 +121,16 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
         ForEachRange(destination.PanelCount, (begin, end) => destination.WriteTransposed(matrix.Pointer, matrix.Stride, begin, end));
     }
 
-    // A worker's share of the strips of the transpose.
-    private static void PackStrips(PackedRows packed, float* x, long stride, int worker, int workers)
+    // A worker's share of the strips, those that begin in its share of the rows.
+    private static void PackRows(PackedRows packed, Activations x, int worker, int workers)
     {
-        int rows;
-        for (int row = 0, strip = 0; row < packed.Rows; row += rows, strip++)
+        (int begin, int end) = WorkerTeam.Share(packed.Rows, worker, workers);
+        for (int row = 0, height; row < end; row += height)
         {
-            rows = PackedRows.StripRows(row, packed.Rows, TLanes.TileRows);
-            if (strip % workers == worker)
+            height = PackedRows.StripRows(row, packed.Rows, TLanes.TileRows);
+            if (row >= begin)
             {
-                packed.PackTransposedStrip(x, stride, row, rows);
+                packed.PackStrip<TLanes>(x.Pointer, x.Stride, null, row, height);
             }
         }
     }

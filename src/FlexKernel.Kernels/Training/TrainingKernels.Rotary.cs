@@ -12,47 +12,46 @@ internal abstract partial class TrainingKernels
     public abstract void Rotate(Activations x, RotaryTable table, Activations y);
 
     /// <summary>Adds the gradient of <see cref="Rotate"/>.</summary>
-    public abstract void RotateBackward(Activations dy, RotaryTable table, Activations dx);
+    public abstract void RotateBackward(Activations dy, RotaryTable table, GradientSum dx);
 }
 
 internal sealed unsafe partial class TrainingKernels<TLanes>
 {
-    public override void Rotate(Activations x, RotaryTable table, Activations y) => AddRotated(x, table, 1f, y);
+    public override void Rotate(Activations x, RotaryTable table, Activations y) => AddRotated(x, table, 1f, new GradientSum(y, HasValue: false));
 
-    public override void RotateBackward(Activations dy, RotaryTable table, Activations dx) => AddRotated(dy, table, -1f, dx);
+    public override void RotateBackward(Activations dy, RotaryTable table, GradientSum dx) => AddRotated(dy, table, -1f, dx);
 
-    // Forward, y begins at zero.
-    private void AddRotated(Activations x, RotaryTable table, float direction, Activations y)
+    private void AddRotated(Activations x, RotaryTable table, float direction, GradientSum y)
     {
-        CheckShape(y, x.Rows, x.Columns);
+        CheckShape(y.Matrix, x.Rows, x.Columns);
         if (x.Columns % table.Dimension != 0 || x.Rows > table.Positions)
         {
             throw new ArgumentException($"Rows [{x.Rows}, {x.Columns}] do not fit a table of {table.Positions} positions and heads of {table.Dimension}.");
         }
 
         int half = table.Dimension / 2;
+        int whole = half / TLanes.Count * TLanes.Count;
         ForEach(x.Rows, row =>
         {
             float* cosines = table.Cosines.RowPointer(row), sines = table.Sines.RowPointer(row);
             for (int head = 0; head < x.Columns; head += table.Dimension)
             {
-                float* source = x.RowPointer(row) + head, target = y.RowPointer(row) + head;
-                int whole = half / TLanes.Count * TLanes.Count;
-                RotateHalves<TLanes>(source, cosines, sines, direction, target, half, 0, whole);
-                RotateHalves<LanesScalar>(source, cosines, sines, direction, target, half, whole, half);
+                float* source = x.RowPointer(row) + head, target = y.Matrix.RowPointer(row) + head;
+                RotateHalves<TLanes>(source, cosines, sines, direction, target, y.HasValue, half, 0, whole);
+                RotateHalves<LanesScalar>(source, cosines, sines, direction, target, y.HasValue, half, whole, half);
             }
         });
     }
 
-    private static void RotateHalves<T>(float* x, float* cosines, float* sines, float direction, float* y, int half, int begin, int end)
+    private static void RotateHalves<T>(float* x, float* cosines, float* sines, float direction, float* y, bool add, int half, int begin, int end)
         where T : struct, ILanes<T>
     {
         for (int j = begin; j < end; j += T.Count)
         {
             T cosine = T.Load(cosines + j), sine = T.Load(sines + j) * T.Broadcast(direction);
             T first = T.Load(x + j), second = T.Load(x + half + j);
-            T.Store(T.Load(y + j) + (first * cosine - second * sine), y + j);
-            T.Store(T.Load(y + half + j) + (second * cosine + first * sine), y + half + j);
+            T.Store((add ? T.Load(y + j) : T.Zero) + (first * cosine - second * sine), y + j);
+            T.Store((add ? T.Load(y + half + j) : T.Zero) + (second * cosine + first * sine), y + half + j);
         }
     }
 }

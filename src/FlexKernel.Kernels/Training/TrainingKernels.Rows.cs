@@ -3,11 +3,11 @@ namespace FlexKernel.Kernels;
 /// <content>Rows moved and scaled: embedding, gather, scatter, and the weights of experts.</content>
 internal abstract partial class TrainingKernels
 {
-    /// <summary><c>y[i] = y[i] + x[source[i]]</c>.</summary>
+    /// <summary><c>y[i] += x[source[i]]</c>.</summary>
     /// <param name="x">[*, n].</param>
     /// <param name="source">One row of <paramref name="x"/> per row of <paramref name="y"/>; null: the same rows.</param>
     /// <param name="y">[T, n].</param>
-    public abstract void AddGathered(Activations x, int[]? source, Activations y);
+    public abstract void AddGathered(Activations x, int[]? source, GradientSum y);
 
     /// <summary><c>y[target[i]] = y[target[i]] + x[i]</c>, i ascending; a row may be named more than once.</summary>
     /// <param name="x">[T, n].</param>
@@ -15,16 +15,16 @@ internal abstract partial class TrainingKernels
     /// <param name="y">[*, n].</param>
     public abstract void AddScattered(Activations x, int[]? target, Activations y);
 
-    /// <summary><c>y[i] = y[i] + factor x[i]</c>; both [T, n].</summary>
-    public abstract void AddScaled(Activations x, float factor, Activations y);
+    /// <summary><c>y[i] += factor x[i]</c>; both [T, n].</summary>
+    public abstract void AddScaled(Activations x, float factor, GradientSum y);
 
-    /// <summary><c>y[i] = y[i] + p[rows[i], column] x[i]</c>.</summary>
+    /// <summary><c>y[i] += p[rows[i], column] x[i]</c>.</summary>
     /// <param name="x">[T, n].</param>
     /// <param name="p">[*, E].</param>
     /// <param name="rows">One row of <paramref name="p"/> per row of <paramref name="x"/>.</param>
     /// <param name="column">The column of <paramref name="p"/>.</param>
     /// <param name="y">[T, n].</param>
-    public abstract void AddWeighted(Activations x, Activations p, int[] rows, int column, Activations y);
+    public abstract void AddWeighted(Activations x, Activations p, int[] rows, int column, GradientSum y);
 
     /// <summary><c>dp[rows[i], column] = dp[rows[i], column] + x[i] · dy[i]</c>; the rows differ from one another.</summary>
     public abstract void AddDots(Activations x, Activations dy, int[] rows, int column, Activations dp);
@@ -32,10 +32,10 @@ internal abstract partial class TrainingKernels
 
 internal sealed unsafe partial class TrainingKernels<TLanes>
 {
-    public override void AddGathered(Activations x, int[]? source, Activations y)
+    public override void AddGathered(Activations x, int[]? source, GradientSum y)
     {
-        CheckShape(x, source is null ? y.Rows : x.Rows, y.Columns);
-        ForEach(y.Rows, row => AddRow(x.RowPointer(source is null ? row : source[row]), 1f, y.RowPointer(row), y.Stride));
+        CheckShape(x, source is null ? y.Matrix.Rows : x.Rows, y.Matrix.Columns);
+        AddRows(y, row => x.RowPointer(source is null ? row : source[row]), _ => 1f);
     }
 
     // Threads divide columns: rows that name the same target are added in order.
@@ -47,21 +47,21 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
             int first = panel * PackedMatrix.PanelRows;
             for (int row = 0; row < x.Rows; row++)
             {
-                AddRow(x.RowPointer(row) + first, 1f, y.RowPointer(target is null ? row : target[row]) + first, PackedMatrix.PanelRows);
+                AddRow(x.RowPointer(row) + first, 1f, y.RowPointer(target is null ? row : target[row]) + first, true, PackedMatrix.PanelRows);
             }
         });
     }
 
-    public override void AddScaled(Activations x, float factor, Activations y)
+    public override void AddScaled(Activations x, float factor, GradientSum y)
     {
-        CheckShape(x, y.Rows, y.Columns);
-        ForEach(y.Rows, row => AddRow(x.RowPointer(row), factor, y.RowPointer(row), y.Stride));
+        CheckShape(x, y.Matrix.Rows, y.Matrix.Columns);
+        AddRows(y, x.RowPointer, _ => factor);
     }
 
-    public override void AddWeighted(Activations x, Activations p, int[] rows, int column, Activations y)
+    public override void AddWeighted(Activations x, Activations p, int[] rows, int column, GradientSum y)
     {
-        CheckShape(x, rows.Length, y.Columns);
-        ForEach(y.Rows, row => AddRow(x.RowPointer(row), p.RowPointer(rows[row])[column], y.RowPointer(row), y.Stride));
+        CheckShape(x, rows.Length, y.Matrix.Columns);
+        AddRows(y, x.RowPointer, row => p.RowPointer(rows[row])[column]);
     }
 
     public override void AddDots(Activations x, Activations dy, int[] rows, int column, Activations dp)
@@ -70,12 +70,22 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
         ForEach(rows.Length, row => dp.RowPointer(rows[row])[column] += Vectors.Dot<TLanes>(x.RowPointer(row), dy.RowPointer(row), x.Stride));
     }
 
-    private static void AddRow(float* x, float factor, float* y, int count)
+    private void AddRows(GradientSum y, RowOf source, Func<int, float> factor) => ForEachRange(y.Matrix.Rows, (begin, end) =>
+    {
+        for (int row = begin; row < end; row++)
+        {
+            AddRow(source(row), factor(row), y.Matrix.RowPointer(row), y.HasValue, y.Matrix.Stride);
+        }
+    });
+
+    private static void AddRow(float* x, float factor, float* y, bool add, int count)
     {
         TLanes scale = TLanes.Broadcast(factor);
         for (int i = 0; i < count; i += TLanes.Count)
         {
-            TLanes.Store(TLanes.FusedMultiplyAdd(scale, TLanes.Load(x + i), TLanes.Load(y + i)), y + i);
+            TLanes.Store(TLanes.FusedMultiplyAdd(scale, TLanes.Load(x + i), add ? TLanes.Load(y + i) : TLanes.Zero), y + i);
         }
     }
+
+    private delegate float* RowOf(int row);
 }

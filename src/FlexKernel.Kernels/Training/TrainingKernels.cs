@@ -17,6 +17,9 @@ internal abstract partial class TrainingKernels : IDisposable
     /// <summary>The threads.</summary>
     public WorkerTeam Team { get; }
 
+    /// <summary>Where the matrices of a sequence take their memory.</summary>
+    public NativeMemoryPool Pool { get; } = new();
+
     /// <summary>Starts the threads of one path.</summary>
     public static TrainingKernels Create(KernelPath path, int threads) => path switch
     {
@@ -28,7 +31,11 @@ internal abstract partial class TrainingKernels : IDisposable
     };
 
     /// <inheritdoc/>
-    public virtual void Dispose() => Team.Dispose();
+    public virtual void Dispose()
+    {
+        Team.Dispose();
+        Pool.Dispose();
+    }
 
     private protected static void CheckShape(Activations matrix, int rows, int columns)
     {

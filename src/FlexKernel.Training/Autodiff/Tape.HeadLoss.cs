@@ -21,8 +21,8 @@ internal sealed partial class Tape
         foreach (int[] rows in counted.Chunk(TrainingKernels.BlockRows))
         {
             using Tape inner = new(kernels, records);
-            Variable part = inner.Zeros(rows.Length, x.Columns, x.NeedsGradient);
-            kernels.AddGathered(x.Value, rows, part.Value);
+            Variable part = inner.New(rows.Length, x.Columns, x.NeedsGradient);
+            kernels.AddGathered(x.Value, rows, Empty(part));
             Variable logits = head(inner, part);
             float[] logSumExp = new float[rows.Length], crossEntropy = new float[rows.Length];
             int[] expected = Array.ConvertAll(rows, row => targets[row]);

@@ -35,8 +35,8 @@ internal sealed partial class Tape
             return x;
         }
 
-        Variable y = Zeros(rows.Length, x.Columns, x.NeedsGradient);
-        kernels.AddGathered(x.Value, rows, y.Value);
+        Variable y = New(rows.Length, x.Columns, x.NeedsGradient);
+        kernels.AddGathered(x.Value, rows, Empty(y));
         Record(y, () => kernels.AddScattered(y.Gradient, rows, x.Gradient));
         return y;
     }
@@ -48,19 +48,23 @@ internal sealed partial class Tape
     public void AddRows(Variable sum, Variable x, int[] rows)
     {
         kernels.AddScattered(x.Value, rows, sum.Value);
-        Record(x, () => kernels.AddGathered(sum.Gradient, rows, x.Gradient));
+        if (x.NeedsGradient)
+        {
+            // Neither ends here: the sum has other terms, and x its own backward pass to come.
+            _backward.Add((() => kernels.AddGathered(sum.Gradient, rows, x.GradientSum), null));
+        }
     }
 
     /// <summary><c>y[i] = weights[rows[i], expert] x[i]</c>.</summary>
     public Variable Weight(Variable x, Variable weights, int[] rows, int expert)
     {
-        Variable y = Zeros(x.Rows, x.Columns, x.NeedsGradient || weights.NeedsGradient);
-        kernels.AddWeighted(x.Value, weights.Value, rows, expert, y.Value);
+        Variable y = New(x.Rows, x.Columns, x.NeedsGradient || weights.NeedsGradient);
+        kernels.AddWeighted(x.Value, weights.Value, rows, expert, Empty(y));
         Record(y, () =>
         {
             if (x.NeedsGradient)
             {
-                kernels.AddWeighted(y.Gradient, weights.Value, rows, expert, x.Gradient);
+                kernels.AddWeighted(y.Gradient, weights.Value, rows, expert, x.GradientSum);
             }
 
             if (weights.NeedsGradient)

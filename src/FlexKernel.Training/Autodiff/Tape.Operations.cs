@@ -8,8 +8,8 @@ internal sealed partial class Tape
     /// <summary>Rows of an embedding [V, d]; the gradient is added row after row.</summary>
     public Variable Embed(Parameter table, int[] ids)
     {
-        Variable y = Zeros(ids.Length, table.Columns, Needs(table));
-        kernels.AddGathered(table.Value, ids, y.Value);
+        Variable y = New(ids.Length, table.Columns, Needs(table));
+        kernels.AddGathered(table.Value, ids, Empty(y));
         Record(y, () => kernels.AddScattered(y.Gradient, ids, table.Gradient));
         return y;
     }
@@ -20,70 +20,75 @@ internal sealed partial class Tape
     /// <summary><c>Σ x Wᵀ</c>, added in order; W [out, in].</summary>
     public Variable Linear(params (Variable X, Parameter Weight)[] terms)
     {
-        Variable y = Zeros(terms[0].X.Rows, terms[0].Weight.Rows, terms.Any(term => term.X.NeedsGradient || Needs(term.Weight)));
+        Variable y = New(terms[0].X.Rows, terms[0].Weight.Rows, terms.Any(term => term.X.NeedsGradient || Needs(term.Weight)));
         for (int i = 0; i < terms.Length; i++)
         {
-            (Variable x, Parameter weight) = terms[i];
-            kernels.Multiply(x.Value, weight.Packed(kernels), y.Value, add: i > 0);
-            Record(y, () =>
-            {
-                if (x.NeedsGradient)
-                {
-                    kernels.Multiply(y.Gradient, weight.PackedTransposed(kernels), x.Gradient, add: true);
-                }
-
-                if (Needs(weight))
-                {
-                    using PackedMatrix columns = kernels.PackTransposed(x.Value);
-                    kernels.MultiplyTransposed(y.Gradient, columns, weight.Gradient, add: true);
-                }
-            });
+            kernels.Multiply(Input(terms[i].X), terms[i].Weight.Packed(kernels), y.Value, add: i > 0);
         }
 
+        Record(y, () =>
+        {
+            foreach ((Variable x, Parameter weight) in terms.Reverse())
+            {
+                kernels.MultiplyBackward(
+                    Input(x), y.Gradient, x.NeedsGradient ? weight.PackedTransposed(kernels) : null, x.GradientSumIfNeeded,
+                    Needs(weight) ? weight.GradientSum : null);
+            }
+        });
         return y;
     }
 
     /// <summary>RMSNorm of every row.</summary>
-    public Variable RmsNorm(Variable x, Parameter gain, float epsilon)
+    public Variable RmsNorm(Variable x, Parameter gain, float epsilon) => AddRmsNorm(null, x, gain, epsilon);
+
+    /// <summary><c>residual + RMSNorm(x)</c>; no residual counts as zero.</summary>
+    public Variable AddRmsNorm(Variable? residual, Variable x, Parameter gain, float epsilon)
     {
-        Variable y = Zeros(x.Rows, x.Columns, x.NeedsGradient || Needs(gain));
-        kernels.RmsNorm(x.Value, gain.Value, epsilon, y.Value);
-        Record(y, () => kernels.RmsNormBackward(
-            x.Value, gain.Value, epsilon, y.Gradient, x.GradientIfNeeded, Needs(gain) ? gain.Gradient : null));
+        Variable y = New(x.Rows, x.Columns, x.NeedsGradient || Needs(gain) || residual is { NeedsGradient: true });
+        kernels.RmsNorm(x.Value, gain.Value, epsilon, residual?.Value, y.Value);
+        Record(y, () =>
+        {
+            kernels.RmsNormBackward(x.Value, gain.Value, epsilon, y.Gradient, x.GradientSumIfNeeded, Needs(gain) ? gain.Gradient : null);
+            if (residual is not null)
+            {
+                PassGradient(y, residual);
+            }
+        });
         return y;
     }
 
     /// <summary><c>a + b</c>.</summary>
     public Variable Add(Variable a, Variable b)
     {
-        Variable y = Zeros(a.Rows, a.Columns, a.NeedsGradient || b.NeedsGradient);
-        foreach (Variable x in new[] { a, b })
+        Variable y = Copy(a.Value, a.NeedsGradient || b.NeedsGradient);
+        kernels.AddGathered(b.Value, null, new GradientSum(y.Value, HasValue: true));
+        Record(y, () =>
         {
-            kernels.AddGathered(x.Value, null, y.Value);
-            if (x.NeedsGradient)
+            if (b.NeedsGradient)
             {
-                Record(y, () => kernels.AddGathered(y.Gradient, null, x.Gradient));
+                kernels.AddGathered(y.Gradient, null, b.GradientSum);
             }
-        }
 
+            PassGradient(y, a);
+        });
         return y;
     }
 
     /// <summary><c>factor x</c>.</summary>
     public Variable Scale(Variable x, float factor)
     {
-        Variable y = Zeros(x.Rows, x.Columns, x.NeedsGradient);
-        kernels.AddScaled(x.Value, factor, y.Value);
-        Record(y, () => kernels.AddScaled(y.Gradient, factor, x.Gradient));
+        Variable y = New(x.Rows, x.Columns, x.NeedsGradient);
+        kernels.AddScaled(x.Value, factor, Empty(y));
+        Record(y, () => kernels.AddScaled(y.Gradient, factor, x.GradientSum));
         return y;
     }
 
     /// <summary>Rotary position embedding.</summary>
     public Variable Rotate(Variable x, RotaryTable table)
     {
-        Variable y = Zeros(x.Rows, x.Columns, x.NeedsGradient);
+        Variable y = New(x.Rows, x.Columns, x.NeedsGradient);
         kernels.Rotate(x.Value, table, y.Value);
-        Record(y, () => kernels.RotateBackward(y.Gradient, table, x.Gradient));
+        Record(y, () => kernels.RotateBackward(y.Gradient, table, x.GradientSum));
         return y;
     }
 
@@ -95,20 +100,20 @@ internal sealed partial class Tape
     /// <param name="firstSeen">The first row that each row sees.</param>
     public Variable Attend(Variable q, Variable k, Variable v, int headDimension, int[] firstSeen)
     {
-        Variable y = Zeros(q.Rows, q.Columns, q.NeedsGradient || k.NeedsGradient || v.NeedsGradient);
-        Variable sums = Zeros(q.Rows, q.Columns / headDimension, needsGradient: false);
+        Variable y = New(q.Rows, q.Columns, q.NeedsGradient || k.NeedsGradient || v.NeedsGradient);
+        Variable sums = New(q.Rows, q.Columns / headDimension, needsGradient: false);
         kernels.Attend(q.Value, k.Value, v.Value, headDimension, firstSeen, y.Value, sums.Value);
         Record(y, () => kernels.AttendBackward(
-            q.Value, k.Value, v.Value, headDimension, firstSeen, y.Value, sums.Value, y.Gradient, q.Gradient, k.Gradient, v.Gradient));
+            q.Value, k.Value, v.Value, headDimension, firstSeen, y.Value, sums.Value, y.Gradient, q.GradientSum, k.GradientSum, v.GradientSum));
         return y;
     }
 
     /// <summary><c>silu(gate) ⊙ up</c>.</summary>
     public Variable SwiGlu(Variable gate, Variable up)
     {
-        Variable y = Zeros(gate.Rows, gate.Columns, gate.NeedsGradient || up.NeedsGradient);
+        Variable y = New(gate.Rows, gate.Columns, gate.NeedsGradient || up.NeedsGradient);
         kernels.SwiGlu(gate.Value, up.Value, y.Value);
-        Record(y, () => kernels.SwiGluBackward(gate.Value, up.Value, y.Gradient, gate.GradientIfNeeded, up.GradientIfNeeded));
+        Record(y, () => kernels.SwiGluBackward(gate.Value, up.Value, y.Gradient, gate.GradientSumIfNeeded, up.GradientSumIfNeeded));
         return y;
     }
 
@@ -129,13 +134,13 @@ internal sealed partial class Tape
             Variable input = again.Copy(x.Value, x.NeedsGradient), output = segment(again, input);
             if (output.NeedsGradient)
             {
-                kernels.AddGathered(y.Gradient, null, output.Gradient);
+                kernels.AddGathered(y.Gradient, null, output.GradientSum);
                 again.Backward();
             }
 
             if (x.NeedsGradient)
             {
-                kernels.AddGathered(input.Gradient, null, x.Gradient);
+                kernels.AddGathered(input.Gradient, null, x.GradientSum);
             }
         });
         return y;

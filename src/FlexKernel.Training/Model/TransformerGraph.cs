@@ -92,9 +92,9 @@ internal sealed class TransformerGraph : IDisposable
     }
 
     private Variable Residual(Tape tape, Variable x, Parameter gain, Func<Variable, Variable> block) =>
-        tape.Add(x, _description.NormPlacement == NormPlacement.BeforeBlock
-            ? block(tape.RmsNorm(x, gain, _description.NormEpsilon))
-            : tape.RmsNorm(block(x), gain, _description.NormEpsilon));
+        _description.NormPlacement == NormPlacement.BeforeBlock
+            ? tape.Add(x, block(tape.RmsNorm(x, gain, _description.NormEpsilon)))
+            : tape.AddRmsNorm(x, block(x), gain, _description.NormEpsilon);
 
     private Variable Attention(Tape tape, Variable x, int layer, int[] firstSeen)
     {
