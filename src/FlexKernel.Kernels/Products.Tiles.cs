@@ -256,7 +256,7 @@ internal static unsafe partial class Products
     }
 
     /// <summary>4 rows, 2 vectors of outputs.</summary>
-    private static void Tile4<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add)
+    private static void Tile4<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add, byte* next)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
@@ -265,7 +265,7 @@ internal static unsafe partial class Products
             c3 = TLanes.Zero, d3 = TLanes.Zero;
         for (; pairs > 0; pairs--, a += 8, w += TFormat.PairBytes, v += TFormat.PairBytes)
         {
-            Prefetch<TFormat>(w);
+            PrefetchAhead<TFormat>(w, ref next);
             TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
@@ -302,7 +302,7 @@ internal static unsafe partial class Products
     }
 
     /// <summary>2 rows, 2 vectors of outputs.</summary>
-    private static void Tile2<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add)
+    private static void Tile2<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add, byte* next)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
@@ -310,7 +310,7 @@ internal static unsafe partial class Products
         TLanes c0 = TLanes.Zero, d0 = TLanes.Zero, c1 = TLanes.Zero, d1 = TLanes.Zero;
         for (; pairs > 0; pairs--, a += 4, w += TFormat.PairBytes, v += TFormat.PairBytes)
         {
-            Prefetch<TFormat>(w);
+            PrefetchAhead<TFormat>(w, ref next);
             TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
@@ -333,7 +333,7 @@ internal static unsafe partial class Products
     }
 
     /// <summary>1 row, 2 vectors of outputs.</summary>
-    private static void Tile1<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add)
+    private static void Tile1<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add, byte* next)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
@@ -341,7 +341,7 @@ internal static unsafe partial class Products
         TLanes c0 = TLanes.Zero, d0 = TLanes.Zero;
         for (; pairs > 0; pairs--, a += 2, w += TFormat.PairBytes, v += TFormat.PairBytes)
         {
-            Prefetch<TFormat>(w);
+            PrefetchAhead<TFormat>(w, ref next);
             TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);

@@ -176,13 +176,13 @@ internal static unsafe partial class Products
                 Tile6<TLanes, TFormat>(a, w, y, stride, pairs, add, next);
                 break;
             case 4:
-                Tile4<TLanes, TFormat>(a, w, y, stride, pairs, add);
+                Tile4<TLanes, TFormat>(a, w, y, stride, pairs, add, next);
                 break;
             case 2:
-                Tile2<TLanes, TFormat>(a, w, y, stride, pairs, add);
+                Tile2<TLanes, TFormat>(a, w, y, stride, pairs, add, next);
                 break;
             default:
-                Tile1<TLanes, TFormat>(a, w, y, stride, pairs, add);
+                Tile1<TLanes, TFormat>(a, w, y, stride, pairs, add, next);
                 break;
         }
     }
