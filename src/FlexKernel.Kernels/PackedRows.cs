@@ -8,8 +8,8 @@ namespace FlexKernel.Kernels;
 /// Rows of activations, regrouped for the register tiles: strips of rows, in each strip k after k, in each k the strip's rows.
 /// </summary>
 /// <remarks>
-/// The strips of n rows are as tall as the largest tile while that fits, then 8, 6, 4, 2 and 1 rows; the last rows are shared out rather than
-/// leaving two, which wait for themselves. One row alone is read where it lies.
+/// The strips of n rows are as tall as the largest tile while that fits, then 8, 6, 4, 2 and 1 rows; where a tile is 12 rows, the last rows are
+/// shared out rather than leaving two, which wait for themselves. One row alone is read where it lies.
 /// </remarks>
 internal unsafe struct PackedRows
 {
@@ -30,9 +30,9 @@ internal unsafe struct PackedRows
     public static int StripRows(int row, int rows, int tileRows)
     {
         int left = rows - row;
-        if (left == tileRows + 2 && tileRows >= 6)
+        if (left == tileRows + 2 && tileRows > 8)
         {
-            return tileRows - 2 >= 8 ? 8 : 4;
+            return 8;
         }
 
         return left >= tileRows ? tileRows : left >= 8 ? 8 : left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;

@@ -9,7 +9,8 @@ namespace FlexKernel.Kernels;
 /// </content>
 /// <remarks>
 /// One method per height, since only named locals stay in registers. The activations of a tile lie as [k][rows]. The weights of the odd k
-/// are loaded after those of the even k are used: with 16 registers both do not fit.
+/// are loaded after those of the even k are used, through a pointer of their own: from the same pointer the compiler would load both at
+/// once, and with 16 registers both do not fit.
 /// </remarks>
 internal static unsafe partial class Products
 {
@@ -21,15 +22,16 @@ internal static unsafe partial class Products
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
-        byte* v = w + TLanes.Count * sizeof(float);
+        int step = TLanes.Count * sizeof(float);
+        byte* odd = w;
         TLanes c0 = TLanes.Zero, d0 = TLanes.Zero, c1 = TLanes.Zero, d1 = TLanes.Zero, c2 = TLanes.Zero, d2 = TLanes.Zero,
             c3 = TLanes.Zero, d3 = TLanes.Zero, c4 = TLanes.Zero, d4 = TLanes.Zero, c5 = TLanes.Zero, d5 = TLanes.Zero,
             c6 = TLanes.Zero, d6 = TLanes.Zero, c7 = TLanes.Zero, d7 = TLanes.Zero, c8 = TLanes.Zero, d8 = TLanes.Zero,
             c9 = TLanes.Zero, d9 = TLanes.Zero, c10 = TLanes.Zero, d10 = TLanes.Zero, c11 = TLanes.Zero, d11 = TLanes.Zero;
-        for (; pairs > 0; pairs--, a += 24, w += TFormat.PairBytes, v += TFormat.PairBytes)
+        for (; pairs > 0; pairs--, a += 24, w += TFormat.PairBytes, odd += TFormat.PairBytes)
         {
-            PrefetchAhead<TFormat>(w, ref next);
-            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
+            PrefetchNext<TFormat>(ref next, 2 * TLanes.Count);
+            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(w + step), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
@@ -66,8 +68,8 @@ internal static unsafe partial class Products
             x = TLanes.Broadcast(a[11]);
             c11 = TLanes.FusedMultiplyAdd(p, x, c11);
             d11 = TLanes.FusedMultiplyAdd(q, x, d11);
-            p = TFormat.LoadOdd<TLanes>(w);
-            q = TFormat.LoadOdd<TLanes>(v);
+            p = TFormat.LoadOdd<TLanes>(odd);
+            q = TFormat.LoadOdd<TLanes>(odd + step);
             x = TLanes.Broadcast(a[12]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
@@ -125,14 +127,15 @@ internal static unsafe partial class Products
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
-        byte* v = w + TLanes.Count * sizeof(float);
+        int step = TLanes.Count * sizeof(float);
+        byte* odd = w;
         TLanes c0 = TLanes.Zero, d0 = TLanes.Zero, c1 = TLanes.Zero, d1 = TLanes.Zero, c2 = TLanes.Zero, d2 = TLanes.Zero,
             c3 = TLanes.Zero, d3 = TLanes.Zero, c4 = TLanes.Zero, d4 = TLanes.Zero, c5 = TLanes.Zero, d5 = TLanes.Zero,
             c6 = TLanes.Zero, d6 = TLanes.Zero, c7 = TLanes.Zero, d7 = TLanes.Zero;
-        for (; pairs > 0; pairs--, a += 16, w += TFormat.PairBytes, v += TFormat.PairBytes)
+        for (; pairs > 0; pairs--, a += 16, w += TFormat.PairBytes, odd += TFormat.PairBytes)
         {
-            PrefetchAhead<TFormat>(w, ref next);
-            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
+            PrefetchNext<TFormat>(ref next, 2 * TLanes.Count);
+            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(w + step), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
@@ -157,8 +160,8 @@ internal static unsafe partial class Products
             x = TLanes.Broadcast(a[7]);
             c7 = TLanes.FusedMultiplyAdd(p, x, c7);
             d7 = TLanes.FusedMultiplyAdd(q, x, d7);
-            p = TFormat.LoadOdd<TLanes>(w);
-            q = TFormat.LoadOdd<TLanes>(v);
+            p = TFormat.LoadOdd<TLanes>(odd);
+            q = TFormat.LoadOdd<TLanes>(odd + step);
             x = TLanes.Broadcast(a[8]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
@@ -200,13 +203,14 @@ internal static unsafe partial class Products
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
-        byte* v = w + TLanes.Count * sizeof(float);
+        int step = TLanes.Count * sizeof(float);
+        byte* odd = w;
         TLanes c0 = TLanes.Zero, d0 = TLanes.Zero, c1 = TLanes.Zero, d1 = TLanes.Zero, c2 = TLanes.Zero, d2 = TLanes.Zero,
             c3 = TLanes.Zero, d3 = TLanes.Zero, c4 = TLanes.Zero, d4 = TLanes.Zero, c5 = TLanes.Zero, d5 = TLanes.Zero;
-        for (; pairs > 0; pairs--, a += 12, w += TFormat.PairBytes, v += TFormat.PairBytes)
+        for (; pairs > 0; pairs--, a += 12, w += TFormat.PairBytes, odd += TFormat.PairBytes)
         {
-            PrefetchAhead<TFormat>(w, ref next);
-            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
+            PrefetchNext<TFormat>(ref next, 2 * TLanes.Count);
+            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(w + step), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
@@ -225,8 +229,8 @@ internal static unsafe partial class Products
             x = TLanes.Broadcast(a[5]);
             c5 = TLanes.FusedMultiplyAdd(p, x, c5);
             d5 = TLanes.FusedMultiplyAdd(q, x, d5);
-            p = TFormat.LoadOdd<TLanes>(w);
-            q = TFormat.LoadOdd<TLanes>(v);
+            p = TFormat.LoadOdd<TLanes>(odd);
+            q = TFormat.LoadOdd<TLanes>(odd + step);
             x = TLanes.Broadcast(a[6]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
@@ -260,13 +264,14 @@ internal static unsafe partial class Products
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
-        byte* v = w + TLanes.Count * sizeof(float);
+        int step = TLanes.Count * sizeof(float);
+        byte* odd = w;
         TLanes c0 = TLanes.Zero, d0 = TLanes.Zero, c1 = TLanes.Zero, d1 = TLanes.Zero, c2 = TLanes.Zero, d2 = TLanes.Zero,
             c3 = TLanes.Zero, d3 = TLanes.Zero;
-        for (; pairs > 0; pairs--, a += 8, w += TFormat.PairBytes, v += TFormat.PairBytes)
+        for (; pairs > 0; pairs--, a += 8, w += TFormat.PairBytes, odd += TFormat.PairBytes)
         {
-            PrefetchAhead<TFormat>(w, ref next);
-            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
+            PrefetchNext<TFormat>(ref next, 2 * TLanes.Count);
+            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(w + step), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
@@ -279,8 +284,8 @@ internal static unsafe partial class Products
             x = TLanes.Broadcast(a[3]);
             c3 = TLanes.FusedMultiplyAdd(p, x, c3);
             d3 = TLanes.FusedMultiplyAdd(q, x, d3);
-            p = TFormat.LoadOdd<TLanes>(w);
-            q = TFormat.LoadOdd<TLanes>(v);
+            p = TFormat.LoadOdd<TLanes>(odd);
+            q = TFormat.LoadOdd<TLanes>(odd + step);
             x = TLanes.Broadcast(a[4]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
@@ -306,20 +311,21 @@ internal static unsafe partial class Products
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
-        byte* v = w + TLanes.Count * sizeof(float);
+        int step = TLanes.Count * sizeof(float);
+        byte* odd = w;
         TLanes c0 = TLanes.Zero, d0 = TLanes.Zero, c1 = TLanes.Zero, d1 = TLanes.Zero;
-        for (; pairs > 0; pairs--, a += 4, w += TFormat.PairBytes, v += TFormat.PairBytes)
+        for (; pairs > 0; pairs--, a += 4, w += TFormat.PairBytes, odd += TFormat.PairBytes)
         {
-            PrefetchAhead<TFormat>(w, ref next);
-            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
+            PrefetchNext<TFormat>(ref next, 2 * TLanes.Count);
+            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(w + step), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
             x = TLanes.Broadcast(a[1]);
             c1 = TLanes.FusedMultiplyAdd(p, x, c1);
             d1 = TLanes.FusedMultiplyAdd(q, x, d1);
-            p = TFormat.LoadOdd<TLanes>(w);
-            q = TFormat.LoadOdd<TLanes>(v);
+            p = TFormat.LoadOdd<TLanes>(odd);
+            q = TFormat.LoadOdd<TLanes>(odd + step);
             x = TLanes.Broadcast(a[2]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
@@ -332,22 +338,69 @@ internal static unsafe partial class Products
         Finish(c1, d1, y + stride, add);
     }
 
+    /// <summary>2 rows, 4 vectors of outputs.</summary>
+    private static void Tile2x4<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add, byte* next)
+        where TLanes : struct, ILanes<TLanes>
+        where TFormat : struct, IPanelFormat
+    {
+        int step = TLanes.Count * sizeof(float);
+        byte* odd = w;
+        TLanes c0 = TLanes.Zero, d0 = TLanes.Zero, e0 = TLanes.Zero, f0 = TLanes.Zero;
+        TLanes c1 = TLanes.Zero, d1 = TLanes.Zero, e1 = TLanes.Zero, f1 = TLanes.Zero;
+        for (; pairs > 0; pairs--, a += 4, w += TFormat.PairBytes, odd += TFormat.PairBytes)
+        {
+            PrefetchNext<TFormat>(ref next, 4 * TLanes.Count);
+            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(w + step);
+            TLanes r = TFormat.LoadEven<TLanes>(w + 2 * step), s = TFormat.LoadEven<TLanes>(w + 3 * step), x;
+            x = TLanes.Broadcast(a[0]);
+            c0 = TLanes.FusedMultiplyAdd(p, x, c0);
+            d0 = TLanes.FusedMultiplyAdd(q, x, d0);
+            e0 = TLanes.FusedMultiplyAdd(r, x, e0);
+            f0 = TLanes.FusedMultiplyAdd(s, x, f0);
+            x = TLanes.Broadcast(a[1]);
+            c1 = TLanes.FusedMultiplyAdd(p, x, c1);
+            d1 = TLanes.FusedMultiplyAdd(q, x, d1);
+            e1 = TLanes.FusedMultiplyAdd(r, x, e1);
+            f1 = TLanes.FusedMultiplyAdd(s, x, f1);
+            p = TFormat.LoadOdd<TLanes>(odd);
+            q = TFormat.LoadOdd<TLanes>(odd + step);
+            r = TFormat.LoadOdd<TLanes>(odd + 2 * step);
+            s = TFormat.LoadOdd<TLanes>(odd + 3 * step);
+            x = TLanes.Broadcast(a[2]);
+            c0 = TLanes.FusedMultiplyAdd(p, x, c0);
+            d0 = TLanes.FusedMultiplyAdd(q, x, d0);
+            e0 = TLanes.FusedMultiplyAdd(r, x, e0);
+            f0 = TLanes.FusedMultiplyAdd(s, x, f0);
+            x = TLanes.Broadcast(a[3]);
+            c1 = TLanes.FusedMultiplyAdd(p, x, c1);
+            d1 = TLanes.FusedMultiplyAdd(q, x, d1);
+            e1 = TLanes.FusedMultiplyAdd(r, x, e1);
+            f1 = TLanes.FusedMultiplyAdd(s, x, f1);
+        }
+
+        Finish(c0, d0, y, add);
+        Finish(e0, f0, y + 2 * TLanes.Count, add);
+        Finish(c1, d1, y + stride, add);
+        Finish(e1, f1, y + stride + 2 * TLanes.Count, add);
+    }
+
     /// <summary>1 row, 2 vectors of outputs.</summary>
     private static void Tile1<TLanes, TFormat>(float* a, byte* w, float* y, long stride, int pairs, bool add, byte* next)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
-        byte* v = w + TLanes.Count * sizeof(float);
+        int step = TLanes.Count * sizeof(float);
+        byte* odd = w;
         TLanes c0 = TLanes.Zero, d0 = TLanes.Zero;
-        for (; pairs > 0; pairs--, a += 2, w += TFormat.PairBytes, v += TFormat.PairBytes)
+        for (; pairs > 0; pairs--, a += 2, w += TFormat.PairBytes, odd += TFormat.PairBytes)
         {
-            PrefetchAhead<TFormat>(w, ref next);
-            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(v), x;
+            PrefetchNext<TFormat>(ref next, 2 * TLanes.Count);
+            TLanes p = TFormat.LoadEven<TLanes>(w), q = TFormat.LoadEven<TLanes>(w + step), x;
             x = TLanes.Broadcast(a[0]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
-            p = TFormat.LoadOdd<TLanes>(w);
-            q = TFormat.LoadOdd<TLanes>(v);
+            p = TFormat.LoadOdd<TLanes>(odd);
+            q = TFormat.LoadOdd<TLanes>(odd + step);
             x = TLanes.Broadcast(a[1]);
             c0 = TLanes.FusedMultiplyAdd(p, x, c0);
             d0 = TLanes.FusedMultiplyAdd(q, x, d0);
@@ -386,19 +439,30 @@ internal static unsafe partial class Products
         }
     }
 
-    // A line of the weights that come next, into the second-level cache, since the first holds those in use; or further on in these.
+    // Bytes of the weights that come next that a tile fetches with each pair: as many as it reads, so that one strip fetches all.
+    private static int FetchBytes<TFormat>(int lanes)
+        where TFormat : struct, IPanelFormat => Math.Max(LineBytes, TFormat.PairBytes * lanes / PackedMatrix.PanelRows);
+
+    // Into the second-level cache: the first holds the weights in use.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PrefetchAhead<TFormat>(byte* w, ref byte* next)
+    private static void PrefetchNext<TFormat>(ref byte* next, int lanes)
         where TFormat : struct, IPanelFormat
     {
-        if (next == null)
-        {
-            Prefetch<TFormat>(w);
-        }
-        else if (Sse.IsSupported)
+        if (Sse.IsSupported)
         {
             Sse.Prefetch1(next);
-            next += LineBytes;
+            if (FetchBytes<TFormat>(lanes) > LineBytes)
+            {
+                Sse.Prefetch1(next + LineBytes);
+            }
+
+            if (FetchBytes<TFormat>(lanes) > 2 * LineBytes)
+            {
+                Sse.Prefetch1(next + 2 * LineBytes);
+                Sse.Prefetch1(next + 3 * LineBytes);
+            }
         }
+
+        next += FetchBytes<TFormat>(lanes);
     }
 }

@@ -15,6 +15,7 @@ internal static unsafe partial class Products
     // One block of k of so many rows of x, and the part of y that the blocks of k revisit, stay within the second-level cache together.
     private const int RowsPerBlock = 132;
     private const int OutputsPerChunk = 1 << 17;
+    private const int FewStrips = 4;
     private const int LineBytes = 64;
 
     /// <summary>Multiplies all rows with the panels [begin, end).</summary>
@@ -104,11 +105,11 @@ internal static unsafe partial class Products
     {
         int totalPairs = PackedMatrix.RoundUp(matrix.Columns, 2) / 2;
 
-        // Few rows stream the weights: one panel after the other. More than one strip reads the same weights again: with 16 registers, which
-        // the widening would overflow, they are widened once.
-        bool stream = x.Rows <= TLanes.TileRows;
-        bool widen = !stream && TFormat.PairBytes != PanelFloat32.PairBytes && TLanes.Count < Lanes512.Count;
-        int chunk = stream ? 1 : Math.Max(1, OutputsPerChunk / ((lastRow - firstRow) * PackedMatrix.PanelRows));
+        // Few strips take the weights as they lie, one block after the other. Many read the same weights again and again: panels are taken in
+        // chunks that share a block of rows, and with 16 registers, which the widening would overflow, weights are widened once.
+        bool few = x.Rows <= FewStrips * TLanes.TileRows;
+        bool widen = !few && TFormat.PairBytes != PanelFloat32.PairBytes && TLanes.Count < Lanes512.Count;
+        int chunk = few ? 1 : Math.Max(1, OutputsPerChunk / ((lastRow - firstRow) * PackedMatrix.PanelRows));
         for (int first = begin; first < end; first += chunk)
         {
             int last = Math.Min(first + chunk, end);
@@ -120,7 +121,7 @@ internal static unsafe partial class Products
                 for (int panel = first; panel < last; panel++)
                 {
                     byte* w = matrix.Pointer + panel * matrix.PanelBytes + (long)pair * TFormat.PairBytes;
-                    byte* next = stream ? null : w + matrix.PanelBytes;
+                    byte* next = few ? w + bytes : w + matrix.PanelBytes;
                     float* outputs = y + (long)panel * PackedMatrix.PanelRows;
                     if (widen)
                     {
@@ -137,7 +138,7 @@ internal static unsafe partial class Products
         }
     }
 
-    // One block of k of one panel with all strips. The first of them fetch the weights that come next; null: these are the ones to stream.
+    // One block of k of one panel with all strips. The first of them fetch the weights that come next.
     private static void MultiplyBlock<TLanes, TFormat>(
         PackedRows x, int firstRow, int lastRow, byte* w, int totalPairs, int pair, int pairs, float* y, int stride, bool add, byte* next, int nextBytes)
         where TLanes : struct, ILanes<TLanes>
@@ -149,11 +150,12 @@ internal static unsafe partial class Products
             int rows = PackedRows.StripRows(row, x.Rows, TLanes.TileRows);
             float* a = x.Data + ((long)row * totalPairs + (long)pair * rows) * 2;
             float* outputs = y + (long)row * stride;
-            for (int lane = 0; lane < PackedMatrix.PanelRows; lane += 2 * TLanes.Count)
+            int step = TileVectors<TLanes>(rows) * TLanes.Count;
+            for (int lane = 0; lane < PackedMatrix.PanelRows; lane += step)
             {
-                byte* fetch = next == null || next < nextEnd ? next : w;
+                byte* fetch = next < nextEnd ? next : w;
                 Tile<TLanes, TFormat>(rows, a, w + lane * sizeof(float), outputs + lane, stride, pairs, add, fetch);
-                next += next == null ? 0 : pairs * LineBytes;
+                next += pairs * FetchBytes<TFormat>(step);
             }
 
             row += rows;
@@ -178,6 +180,9 @@ internal static unsafe partial class Products
             case 4:
                 Tile4<TLanes, TFormat>(a, w, y, stride, pairs, add, next);
                 break;
+            case 2 when TileVectors<TLanes>(2) == 4:
+                Tile2x4<TLanes, TFormat>(a, w, y, stride, pairs, add, next);
+                break;
             case 2:
                 Tile2<TLanes, TFormat>(a, w, y, stride, pairs, add, next);
                 break;
@@ -186,6 +191,10 @@ internal static unsafe partial class Products
                 break;
         }
     }
+
+    // Two rows of two vectors are four chains, half of what the multiply-add units need; at 512 bits a panel has no more.
+    private static int TileVectors<TLanes>(int rows)
+        where TLanes : struct, ILanes<TLanes> => rows == 2 && TLanes.Count < Lanes512.Count ? 4 : 2;
 
     private static void Widen<TLanes, TFormat>(byte* w, int pairs, float* destination)
         where TLanes : struct, ILanes<TLanes>
