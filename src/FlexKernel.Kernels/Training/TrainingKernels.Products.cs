@@ -64,8 +64,8 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
             Team.Run((worker, workers) => PackRows(rows, x.Matrix, worker, workers));
         }
 
-        _region.Multiply(x.Rows!.Value, weight, y.Pointer, y.Stride, add: add);
-        _region.RunProducts();
+        _products.Add(x.Rows!.Value, weight, y, add);
+        _products.Run();
     }
 
     public override void MultiplyBackward(ProductInput x, Activations dy, PackedMatrix? transposed, GradientSum? dx, GradientSum? dweight)
@@ -78,7 +78,7 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
         {
             CheckShape(inputSum.Matrix, input.Rows, input.Columns);
             rows = new PackedRows { Data = _arena.Take<float>(PackedRows.Size(dy.Rows, dy.Columns)), Rows = dy.Rows, Columns = dy.Columns };
-            _region.Multiply(rows, transposed!, inputSum.Matrix.Pointer, inputSum.Matrix.Stride, add: inputSum.HasValue);
+            _products.Add(rows, transposed!, inputSum.Matrix, inputSum.HasValue);
         }
 
         PackedMatrix? fresh = null;
@@ -87,7 +87,7 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
             CheckShape(weightSum.Matrix, dy.Columns, input.Columns);
             fresh = x.Columns is null ? x.TakeColumns() : null;
             columns = new PackedRows { Data = _arena.Take<float>(PackedRows.Size(dy.Columns, dy.Rows)), Rows = dy.Columns, Columns = dy.Rows };
-            _region.Multiply(columns, x.Columns!, weightSum.Matrix.Pointer, weightSum.Matrix.Stride, add: weightSum.HasValue);
+            _products.Add(columns, x.Columns!, weightSum.Matrix, weightSum.HasValue);
         }
 
         Team.Run((worker, workers) =>
@@ -98,7 +98,7 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
             (begin, end) = WorkerTeam.Share(fresh?.PanelCount ?? 0, worker, workers);
             fresh?.WriteTransposed(input.Pointer, input.Stride, begin, end);
         });
-        _region.RunProducts();
+        _products.Run();
     }
 
     public override void Pack(Activations matrix, PackedMatrix destination)

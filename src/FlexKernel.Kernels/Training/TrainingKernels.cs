@@ -67,21 +67,20 @@ internal abstract partial class TrainingKernels : IDisposable
 internal sealed unsafe partial class TrainingKernels<TLanes> : TrainingKernels
     where TLanes : struct, ILanes<TLanes>
 {
-    private readonly ProductRegion<TLanes> _region;
+    private readonly PanelQueue<TLanes> _products;
     private readonly Arena _arena = new();
     private readonly WorkerArenas _scratch;
 
     public TrainingKernels(int threads)
         : base(threads)
     {
-        _region = new ProductRegion<TLanes>(Team);
+        _products = new PanelQueue<TLanes>(Team);
         _scratch = new WorkerArenas(threads);
     }
 
     public override void Dispose()
     {
         base.Dispose();
-        _region.Dispose();
         _arena.Dispose();
         _scratch.Dispose();
     }
