@@ -57,8 +57,8 @@ public sealed partial class TrainableModel
 
         foreach ((AdapterTarget target, SavedTensor tensor) in bases)
         {
-            _slots[target.Weight.Slot] = New(target.Base.Name, [.. target.Weight.Shape], tensor.Values);
-            _slots[target.Weight.Slot].IsTrainable = false;
+            Slots[target.Weight.Slot] = New(target.Base.Name, [.. target.Weight.Shape], tensor.Values);
+            Slots[target.Weight.Slot].IsTrainable = false;
         }
 
         Parameters = [.. Parameters, .. added];
