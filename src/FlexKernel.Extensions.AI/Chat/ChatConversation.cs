@@ -12,17 +12,14 @@ internal sealed class ChatConversation
     private readonly ChatTemplate _template;
     private readonly ByteLevelBpeTokenizer _tokenizer;
     private readonly TimeProvider _clock;
-    private readonly Dictionary<string, string> _specialTokens = [];
+    private readonly IReadOnlyDictionary<string, string> _specialTokens;
 
     public ChatConversation(ChatTemplate template, ByteLevelBpeTokenizer tokenizer, TimeProvider clock)
     {
         _template = template;
         _tokenizer = tokenizer;
         _clock = clock;
-        Name("bos_token", tokenizer.BosId);
-        Name("eos_token", tokenizer.EosId);
-        Name("pad_token", tokenizer.PadId);
-        Name("unk_token", tokenizer.UnkId);
+        _specialTokens = ChatTemplateInput.SpecialTokensOf(tokenizer);
         TurnEndId = FindTurnEnd();
     }
 
@@ -92,14 +89,6 @@ internal sealed class ChatConversation
             Clock = _clock,
         };
         return _template.Render(input, cancellationToken);
-    }
-
-    private void Name(string variable, int? id)
-    {
-        if (_tokenizer.AddedTokens.FirstOrDefault(token => token.Id == id) is { } token)
-        {
-            _specialTokens[variable] = token.Content;
-        }
     }
 
     // Templates do not say how a turn ends; an answer put through one shows it.

@@ -36,6 +36,7 @@ public sealed class DocumentSources
     /// their relative paths; hidden files and symbolic links in it are left out.
     /// </param>
     /// <param name="member">The member of JSON objects that holds the text.</param>
+    /// <exception cref="ArgumentException">There is no path.</exception>
     /// <exception cref="TrainingDataException">A path does not exist or names a file of another kind, or a directory holds none.</exception>
     /// <exception cref="IOException">A directory cannot be read.</exception>
     public static DocumentSources Find(IEnumerable<string> paths, string member = "text")
@@ -70,7 +71,7 @@ public sealed class DocumentSources
 
     private string Text(ReadOnlyMemory<byte> line)
     {
-        if (line.Span.Trim("\t\r "u8).IsEmpty)
+        if (SourceReader.IsBlank(line))
         {
             return "";
         }

@@ -21,6 +21,7 @@ internal static class SourceFile
     /// <param name="paths">Files, and directories that are searched with all below them but hidden entries and symbolic links.</param>
     /// <param name="kinds">The extensions wanted.</param>
     /// <param name="others">Receives the files of directories that have another extension.</param>
+    /// <exception cref="ArgumentException">There is no path.</exception>
     /// <exception cref="TrainingDataException">A path does not exist, a file has another extension, or a directory holds none of these.</exception>
     public static IReadOnlyList<string> Find(IEnumerable<string> paths, IReadOnlyCollection<string> kinds, List<string> others)
     {
@@ -41,8 +42,11 @@ internal static class SourceFile
             }
         }
 
-        return found;
+        return found.Count > 0 ? found : throw new ArgumentException("There is no path to read.", nameof(paths));
     }
+
+    /// <summary>Names files in a message.</summary>
+    public static string Name(IReadOnlyList<string> files) => files.Count == 1 ? files[0] : $"{files[0]} and {files.Count - 1} more";
 
     private static IEnumerable<string> Below(string directory)
     {

@@ -60,6 +60,9 @@ internal sealed class SourceReader : IDisposable
         }
     }
 
+    /// <summary>Whether a line holds nothing.</summary>
+    public static bool IsBlank(ReadOnlyMemory<byte> line) => line.Span.Trim("\t\r "u8).IsEmpty;
+
     /// <summary>The text of bytes.</summary>
     /// <exception cref="DecoderFallbackException">They are no UTF-8.</exception>
     public static string Decode(ReadOnlyMemory<byte> bytes) => Utf8.GetString(bytes.Span);

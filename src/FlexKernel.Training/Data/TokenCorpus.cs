@@ -51,6 +51,7 @@ public sealed class TokenCorpus : IDisposable
     /// <exception cref="TrainingDataException">A source is malformed, or changes while it is read, or there is no document.</exception>
     /// <exception cref="TokenizerException">An unknown pattern that the tokenizer's options allow ran out of time.</exception>
     /// <exception cref="IOException">A source cannot be read, or the corpus not be written.</exception>
+    /// <exception cref="CheckpointException">What was written cannot be read back.</exception>
     public static TokenCorpus Open(
         DocumentSources sources,
         CorpusTokenizer tokenizer,
@@ -77,7 +78,7 @@ public sealed class TokenCorpus : IDisposable
         if (file.Documents.IsEmpty)
         {
             file.Dispose();
-            throw new TrainingDataException(string.Join(", ", sources.Files), "expected documents, found none");
+            throw new TrainingDataException(SourceFile.Name(sources.Files), "expected documents, found none");
         }
 
         return new TokenCorpus(file, tokenizer, notices, isFromCache);

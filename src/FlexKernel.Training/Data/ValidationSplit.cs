@@ -46,7 +46,21 @@ public sealed class ValidationSplit
     public (int[] Training, int[] Validation) Divide(TokenCorpus corpus)
     {
         ArgumentNullException.ThrowIfNull(corpus);
-        ILookup<bool, int> sides = Enumerable.Range(0, corpus.Documents.Length).ToLookup(i => IsValidation(corpus.Documents[i].Hash));
+        return Divide(corpus.Documents.Length, i => corpus.Documents[i].Hash);
+    }
+
+    /// <summary>Divides conversations.</summary>
+    /// <param name="conversations">The conversations.</param>
+    /// <returns>Their numbers, ascending on each side: for <see cref="SelectedSet"/>.</returns>
+    public (int[] Training, int[] Validation) Divide(Conversations conversations)
+    {
+        ArgumentNullException.ThrowIfNull(conversations);
+        return Divide(conversations.Count, conversations.Hash);
+    }
+
+    private (int[] Training, int[] Validation) Divide(int count, Func<int, ulong> hash)
+    {
+        ILookup<bool, int> sides = Enumerable.Range(0, count).ToLookup(i => IsValidation(hash(i)));
         return ([.. sides[false]], [.. sides[true]]);
     }
 }

@@ -60,7 +60,13 @@ public sealed class ChatPrompt
     /// <returns>The ids, as <see cref="Encode(ByteLevelBpeTokenizer)"/> gives them.</returns>
     /// <exception cref="NotSupportedException">The tokenizer has a normaliser.</exception>
     /// <exception cref="TokenizerException">An unknown pattern that the tokenizer's options allow ran out of time.</exception>
-    public int[] Encode(ByteLevelBpeTokenizer tokenizer, out bool[] isGenerated)
+    public int[] Encode(ByteLevelBpeTokenizer tokenizer, out bool[] isGenerated) => Encode(tokenizer, GenerationSpans, out isGenerated);
+
+    /// <summary>Encodes the text and tells which tokens hold text of given spans.</summary>
+    /// <param name="tokenizer">The tokenizer, without a normaliser.</param>
+    /// <param name="spans">The spans in UTF-16 units, in order and apart from each other.</param>
+    /// <param name="isWithin">Receives, for each id, whether it holds text of a span.</param>
+    internal int[] Encode(ByteLevelBpeTokenizer tokenizer, IReadOnlyList<TextSpan> spans, out bool[] isWithin)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         if (tokenizer.Normalizer is not null)
@@ -73,15 +79,15 @@ public sealed class ChatPrompt
         int span = 0;
         for (int i = 0; i < ids.Length; i++)
         {
-            while (span < GenerationSpans.Count && GenerationSpans[span].End <= places[i].Start)
+            while (span < spans.Count && spans[span].End <= places[i].Start)
             {
                 span++;
             }
 
-            mask[i] = span < GenerationSpans.Count && places[i].End > GenerationSpans[span].Start;
+            mask[i] = span < spans.Count && places[i].End > spans[span].Start;
         }
 
-        isGenerated = mask;
+        isWithin = mask;
         return ids;
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using FlexKernel.Text;
 
 namespace FlexKernel.Chat;
 
@@ -48,4 +49,23 @@ public sealed record ChatTemplateInput
     /// machine. Servers set about 250 ms.
     /// </summary>
     public TimeSpan? Deadline { get; init; }
+
+    /// <summary>The <see cref="SpecialTokens"/> that a tokenizer's configuration names.</summary>
+    /// <param name="tokenizer">The tokenizer.</param>
+    public static IReadOnlyDictionary<string, string> SpecialTokensOf(ByteLevelBpeTokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        (string Name, int? Id)[] named =
+            [("bos_token", tokenizer.BosId), ("eos_token", tokenizer.EosId), ("pad_token", tokenizer.PadId), ("unk_token", tokenizer.UnkId)];
+        Dictionary<string, string> tokens = [];
+        foreach ((string name, int? id) in named)
+        {
+            if (tokenizer.AddedTokens.FirstOrDefault(token => token.Id == id) is { } token)
+            {
+                tokens[name] = token.Content;
+            }
+        }
+
+        return tokens;
+    }
 }

@@ -64,6 +64,9 @@ public sealed class DocumentSourcesTests : IDisposable
         Assert.Equal(["b", "a", "b"], DocumentSources.Find([b, a, b]).Read());
     }
 
+    [Fact]
+    public void Find_NoPath_Throws() => Assert.Throws<ArgumentException>(() => DocumentSources.Find([]));
+
     [Theory]
     [InlineData("missing.txt", null, "expected a file or a directory, found none")]
     [InlineData("a.csv", "x", "expected a name ending in .txt, .txt.gz, .md, .md.gz, .jsonl, .jsonl.gz, found \"a.csv\"")]
