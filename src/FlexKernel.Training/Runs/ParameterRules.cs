@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using FlexKernel.Training.Optimizers;
@@ -43,24 +44,27 @@ internal static class ParameterRules
         }
     }
 
-    /// <summary>The SHA-256 of the names and values of all that does not train, rows of trained parameters included, in lower-case hexadecimal.</summary>
-    public static string DigestOfFrozen(TrainableModel model)
+    /// <summary>The SHA-256 of the names and values of all that does not train, rows of trained parameters included, in lower-case hexadecimal; null when
+    /// everything trains.</summary>
+    public static string? DigestOfFrozen(TrainableModel model)
     {
-        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        StringBuilder lines = new();
         foreach (Parameter parameter in model.Parameters)
         {
             (int first, int count) = parameter.TrainableRows.GetOffsetAndLength(parameter.Rows);
             Range[] frozen = parameter.IsTrainable ? [0..first, (first + count)..parameter.Rows] : [Range.All];
             foreach (Range rows in frozen.Where(rows => rows.GetOffsetAndLength(parameter.Rows).Length > 0))
             {
-                hash.AppendData(Encoding.UTF8.GetBytes($"{parameter.Name}[{rows}]:{parameter.ComputeSha256(rows)}\n"));
+                lines.Append(CultureInfo.InvariantCulture, $"{parameter.Name}[{rows}]:{parameter.ComputeSha256(rows)}\n");
             }
         }
 
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
+        return lines.Length == 0 ? null : Digest(lines.ToString());
     }
 
     /// <summary>The SHA-256 of the names and values of all parameters, in lower-case hexadecimal.</summary>
-    public static string DigestOfAll(TrainableModel model) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
-        string.Concat(model.Parameters.Select(parameter => $"{parameter.Name}:{parameter.ComputeSha256()}\n")))));
+    public static string DigestOfAll(TrainableModel model) =>
+        Digest(string.Concat(model.Parameters.Select(parameter => $"{parameter.Name}:{parameter.ComputeSha256()}\n")));
+
+    private static string Digest(string lines) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(lines)));
 }

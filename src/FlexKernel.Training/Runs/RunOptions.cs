@@ -40,6 +40,6 @@ public sealed record RunResult
     /// <summary>The SHA-256 of all parameters.</summary>
     public required string Sha256 { get; init; }
 
-    /// <summary>The SHA-256 of all that does not train: the same as before the first step.</summary>
-    public required string FrozenSha256 { get; init; }
+    /// <summary>The SHA-256 of all that does not train, the same as before the first step; null when everything trains.</summary>
+    public string? FrozenSha256 { get; init; }
 }

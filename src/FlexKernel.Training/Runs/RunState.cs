@@ -24,8 +24,8 @@ public sealed record RunState
     /// <summary>The trend of the loss that spikes are measured against.</summary>
     public LossTrend Trend { get; init; } = new();
 
-    /// <summary>The SHA-256 of all that does not train.</summary>
-    public required string FrozenSha256 { get; init; }
+    /// <summary>The SHA-256 of all that does not train; null when everything trains.</summary>
+    public string? FrozenSha256 { get; init; }
 
     /// <summary>The fewest bits per byte of a validation so far; null: none yet.</summary>
     public double? BestBitsPerByte { get; init; }

@@ -27,7 +27,7 @@ public sealed class TrainingRun : IDisposable
     private readonly ISequenceOrder _order;
     private readonly CheckpointStore _store;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
-    private readonly string _frozen;
+    private readonly string? _frozen;
     private readonly double _flopsPerToken;
     private readonly double _peak;
     private TrainingLog _log;
@@ -297,7 +297,7 @@ public sealed class TrainingRun : IDisposable
 
     private RunResult Result(string? output, double? first, double? last)
     {
-        string frozen = ParameterRules.DigestOfFrozen(_model);
+        string? frozen = ParameterRules.DigestOfFrozen(_model);
         return frozen == _frozen
             ? new RunResult
             {

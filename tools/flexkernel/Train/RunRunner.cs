@@ -102,7 +102,10 @@ internal static class RunRunner
         }
 
         terminal.Note($"{amounts}; wrote {result.Output}", Ink.Good);
-        terminal.Note($"what was frozen did not change: SHA-256 {result.FrozenSha256}");
+        if (result.FrozenSha256 is { } frozen)
+        {
+            terminal.Note($"what was frozen did not change: SHA-256 {frozen}");
+        }
     }
 
     private static string Minutes(double seconds) => $"{(int)(seconds / 60)}:{(int)seconds % 60:00}";
