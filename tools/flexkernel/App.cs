@@ -75,6 +75,7 @@ internal static class App
             new EmbedVerb(terminal),
             new TokenizeVerb(terminal),
             new TrainVerb(terminal),
+            new FinetuneVerb(terminal),
             new PullVerb(terminal),
             new ConvertVerb(terminal),
             new QuantizeVerb(terminal),

@@ -75,6 +75,14 @@ public static class Recipe
     public static ImmutableArray<ParameterRule> Routers(double weightDecay) =>
         [new ParameterRule { Names = [Router], Optimizer = OptimizerKind.AdamW, WeightDecay = weightDecay }];
 
+    /// <summary>The peak rate of adapters.</summary>
+    public static double AdapterRate => 5e-4;
+
+    /// <summary>The factors of an adapter train, all else is frozen.</summary>
+    /// <param name="weightDecay">λ.</param>
+    public static ImmutableArray<ParameterRule> Adapter(double weightDecay) =>
+        [new ParameterRule { Names = ["base_model.*.lora_*"], Optimizer = OptimizerKind.AdamW, WeightDecay = weightDecay }];
+
     private static ImmutableArray<string> Present(string[] names, string[] patterns) =>
         [.. patterns.Where(pattern => names.Any(name => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false)))];
 }

@@ -61,8 +61,9 @@ public sealed record RunDefinition
     /// <summary>True when the result must say that removing an expert from it is not exact: rows of several experts were trained together.</summary>
     public bool EndsExactOptOut { get; init; }
 
-    /// <summary>The low-rank adapter that trains beside the frozen model; null: none.</summary>
-    public AdapterRule? Adapter { get; init; }
+    /// <summary>The directory of the adapter that trains beside the frozen model, as it is at first; a relative path is one within the run's
+    /// directory. Null: none.</summary>
+    public string? Adapter { get; init; }
 
     /// <summary>The element type of the resulting model's weights. Default: BF16, as public checkpoints have it.</summary>
     public TensorType ResultType { get; init; } = TensorType.BF16;
@@ -158,22 +159,6 @@ public enum OptimizerKind
 
     /// <summary><see cref="Optimizers.Adafactor"/>.</summary>
     Adafactor,
-}
-
-/// <summary>A new adapter.</summary>
-public sealed record AdapterRule
-{
-    /// <summary>The rank, r.</summary>
-    public required int Rank { get; init; }
-
-    /// <summary>α; the adapter's scale is α/r.</summary>
-    public required double Alpha { get; init; }
-
-    /// <summary>The modules that get one, for example <c>q_proj</c>.</summary>
-    public required ImmutableArray<string> Targets { get; init; }
-
-    /// <summary>The seed of its first values. Default: 1.</summary>
-    public ulong Seed { get; init; } = 1;
 }
 
 [JsonSourceGenerationOptions(

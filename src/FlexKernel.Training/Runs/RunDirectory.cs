@@ -2,7 +2,7 @@ namespace FlexKernel.Training.Runs;
 
 /// <summary>The files of a run, and the right to write them.</summary>
 /// <remarks>
-/// <c>run.json</c> (the definition; a directory without it is no run), <c>start/</c> (the model it began with, if the recipe made one),
+/// <c>run.json</c> (the definition; a directory without it is no run), <c>start/</c> and <c>start-adapter/</c> (what it began with, if the recipe made it),
 /// <c>checkpoints/</c>, <c>log.jsonl</c>, <c>loss.svg</c>, and at the end <c>model/</c> or <c>adapter/</c>.
 /// </remarks>
 public sealed class RunDirectory : IDisposable
@@ -18,6 +18,12 @@ public sealed class RunDirectory : IDisposable
 
     /// <summary>Where a recipe puts the model it starts with, as <see cref="RunDefinition.Start"/> names it.</summary>
     public const string StartName = "start";
+
+    /// <summary>Where a recipe puts the adapter it starts with, as <see cref="RunDefinition.Adapter"/> names it.</summary>
+    public const string StartAdapterName = "start-adapter";
+
+    /// <summary>The adapter it starts with.</summary>
+    public string StartAdapter => In(StartAdapterName);
 
     /// <summary>The model it starts with.</summary>
     public string Start => In(StartName);

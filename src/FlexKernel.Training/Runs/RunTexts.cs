@@ -1,3 +1,4 @@
+using FlexKernel.Chat;
 using FlexKernel.Model;
 using FlexKernel.Text;
 using FlexKernel.Training.Data;
@@ -8,6 +9,7 @@ namespace FlexKernel.Training.Runs;
 public sealed class RunTexts : IDisposable
 {
     private readonly List<TokenCorpus> _corpora = [];
+    private readonly List<string> _notices = [];
     private int[] _counts = [];
 
     private RunTexts()
@@ -31,7 +33,7 @@ public sealed class RunTexts : IDisposable
     }
 
     /// <summary>What a user should know: files left out, a cache made anew.</summary>
-    public IReadOnlyList<string> Notices => [.. _corpora.SelectMany(corpus => corpus.Notices)];
+    public IReadOnlyList<string> Notices => [.. _corpora.SelectMany(corpus => corpus.Notices), .. _notices];
 
     /// <summary>Opens the texts of a run; ids are made once and kept.</summary>
     /// <param name="data">Which.</param>
@@ -49,7 +51,15 @@ public sealed class RunTexts : IDisposable
         RunTexts texts = new();
         try
         {
-            texts.Fill(data, modelDirectory, options, progress, cancellationToken);
+            if (data.IsChat)
+            {
+                texts.FillWithConversations(data, modelDirectory, progress, cancellationToken);
+            }
+            else
+            {
+                texts.Fill(data, modelDirectory, options, progress, cancellationToken);
+            }
+
             return texts;
         }
         catch
@@ -116,6 +126,31 @@ public sealed class RunTexts : IDisposable
             TokenCorpus opened = TokenCorpus.Open(DocumentSources.Find(sources, data.TextMember), tokenizer, options, progress, cancellationToken);
             _corpora.Add(opened);
             return opened;
+        }
+    }
+
+    private void FillWithConversations(RunData data, string modelDirectory, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
+    {
+        CorpusTokenizer tokenizer = CorpusTokenizer.Load(Path.Combine(modelDirectory, "tokenizer.json"));
+        ChatTemplate template = ChatTemplate.Find(modelDirectory)
+            ?? throw new RunException($"{modelDirectory}: expected a chat template (chat_template.jinja, or chat_template in tokenizer_config.json), found none.");
+        Conversations all = Read(data.Sources);
+        bool isSplit = data.Validation.IsEmpty && data.ValidationShare > 0;
+        (int[] learned, int[] kept) = isSplit ? new ValidationSplit(data.ValidationShare).Divide(all) : ([.. Enumerable.Range(0, all.Count)], []);
+        if (learned.Length == 0)
+        {
+            throw new RunException($"{string.Join(", ", data.Sources)}: expected at least one conversation to learn from, found {all.Count}, all of them kept for validation.");
+        }
+
+        Training = new SelectedSet(all, learned);
+        Validation = !data.Validation.IsEmpty ? Read(data.Validation) : kept.Length > 0 ? new SelectedSet(all, kept) : Validation;
+        _counts = [Training.Count];
+
+        Conversations Read(IEnumerable<string> sources)
+        {
+            Conversations read = Conversations.Read(sources, tokenizer, template, new ConversationOptions { Length = data.Window }, progress, cancellationToken);
+            _notices.AddRange(read.Notices);
+            return read;
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using FlexKernel.Adapters;
 using FlexKernel.Kernels;
 using FlexKernel.Training.Data;
 using FlexKernel.Training.Optimizers;
@@ -45,6 +46,11 @@ public sealed class TrainingRun : IDisposable
         _model = TrainableModel.Load(Path.Combine(directory.Path, definition.Start), options.Training);
         try
         {
+            if (definition.Adapter is { } adapter)
+            {
+                _model.Attach(LoraAdapter.Load(Path.Combine(directory.Path, adapter), _model.Description));
+            }
+
             _groups = ParameterRules.Apply(_model, definition.Rules);
             _trained = [.. _groups.SelectMany(group => group.Parameters)];
             _order = texts.Order(definition);
@@ -290,6 +296,12 @@ public sealed class TrainingRun : IDisposable
     private string WriteResult()
     {
         Reached("result begun");
+        if (_definition.Adapter is not null)
+        {
+            _model.ReadAdapter().Save(_directory.Adapter, overwrite: true);
+            return _directory.Adapter;
+        }
+
         ResultModel.Write(_directory.Model, Path.Combine(_directory.Path, _definition.Start), _model, _definition.ResultType, _definition.EndsExactOptOut);
         Reached("result written");
         return _directory.Model;
