@@ -21,6 +21,12 @@ public static class StartAdapter
     /// <param name="destination">The directory, which appears whole.</param>
     /// <param name="model">The model.</param>
     /// <param name="source">The adapter's directory.</param>
+    /// <returns>Its configuration.</returns>
     /// <exception cref="ModelConfigException">The adapter does not fit the model.</exception>
-    public static void Copy(string destination, ModelDescription model, string source) => LoraAdapter.Load(source, model).Save(destination);
+    public static AdapterConfig Copy(string destination, ModelDescription model, string source)
+    {
+        LoraAdapter adapter = LoraAdapter.Load(source, model);
+        adapter.Save(destination);
+        return adapter.Config;
+    }
 }

@@ -30,6 +30,12 @@ public sealed record ShapeOverrides
     /// <summary>Gets one rank per expert, 0 for a full one; scales become 1 and bases expert 0. Default: as they are.</summary>
     public ImmutableArray<int> Ranks { get; init; }
 
+    /// <summary>Gets the longest sequence.</summary>
+    public int? Positions { get; init; }
+
+    /// <summary>Gets the base of the rotary frequencies, θ; scaling of them is dropped.</summary>
+    public double? RopeTheta { get; init; }
+
     /// <summary>Gets the id of the token that ends a text.</summary>
     public int? EndOfSequence { get; init; }
 
@@ -58,6 +64,14 @@ public sealed record ShapeOverrides
         }
 
         Set(editor, "eos_token_id", EndOfSequence);
+        Set(editor, "max_position_embeddings", Positions);
+        if (RopeTheta is { } theta)
+        {
+            editor.Remove("rope_parameters");
+            editor.Remove("rope_scaling");
+            editor.Set("rope_theta", theta);
+        }
+
         return editor.ToUtf8();
     }
 

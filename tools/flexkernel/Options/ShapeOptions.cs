@@ -17,6 +17,8 @@ internal sealed class ShapeOptions
     private readonly Option<int?> _intermediate = Size("--intermediate", "Inner width of the feed-forward network or of one expert");
     private readonly Option<int?> _heads = Size("--heads", "Number of attention heads");
     private readonly Option<int?> _vocabulary = Size("--vocab", "Rows of embedding and head");
+    private readonly Option<int?> _positions = Size("--positions", "Longest sequence");
+    private readonly Option<float?> _theta = OptionFactory.Value("--rope-theta", "Base of the rotary frequencies", "F", Parsers.Number);
     private readonly Option<int?> _experts = Size("--experts", "Number of experts; further ones are like the last");
 
     private readonly Option<int[]> _ranks = OptionFactory.List(
@@ -27,7 +29,7 @@ internal sealed class ShapeOptions
     /// <summary>Adds the options to a verb.</summary>
     public ShapeOptions(Command command)
     {
-        foreach (Option option in (Option[])[_shape, _config, _layers, _hidden, _intermediate, _heads, _vocabulary, _experts, _ranks, _active])
+        foreach (Option option in (Option[])[_shape, _config, _layers, _hidden, _intermediate, _heads, _vocabulary, _positions, _theta, _experts, _ranks, _active])
         {
             command.Add(option);
         }
@@ -76,6 +78,8 @@ internal sealed class ShapeOptions
         Intermediate = parse.GetValue(_intermediate),
         Heads = parse.GetValue(_heads),
         Vocabulary = parse.GetValue(_vocabulary),
+        Positions = parse.GetValue(_positions),
+        RopeTheta = parse.GetValue(_theta),
         Experts = parse.GetValue(_experts),
         Ranks = parse.GetValue(_ranks) is { Length: > 0 } ranks ? [.. ranks] : default,
         ActiveExperts = parse.GetValue(_active),

@@ -56,7 +56,11 @@ internal sealed class FinetuneVerb : Verb
         using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));
         if (adapter is not null)
         {
-            StartAdapter.Copy(directory.StartAdapter, model, adapter);
+            AdapterConfig config = StartAdapter.Copy(directory.StartAdapter, model, adapter);
+            if (config.Dropout > 0)
+            {
+                Terminal.Note($"{adapter}: its dropout of {config.Dropout} is kept in its configuration and not applied in training");
+            }
         }
         else
         {
