@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace FlexKernel.Kernels;
 
 /// <summary>Products of activations with packed matrices: <c>y = x Wᵀ</c>.</summary>
@@ -150,6 +152,15 @@ internal static unsafe partial class Products
             int rows = PackedRows.StripRows(row, x.Rows, TLanes.TileRows);
             float* a = x.Data + ((long)row * totalPairs + (long)pair * rows) * 2;
             float* outputs = y + (long)row * stride;
+            if (add && Sse.IsSupported)
+            {
+                for (int i = 0; i < rows; i++)
+                {
+                    Sse.Prefetch0(outputs + (long)i * stride);
+                    Sse.Prefetch0(outputs + (long)i * stride + LineBytes / sizeof(float));
+                }
+            }
+
             int step = TileVectors<TLanes>(rows) * TLanes.Count;
             for (int lane = 0; lane < PackedMatrix.PanelRows; lane += step)
             {
