@@ -38,6 +38,12 @@ internal unsafe struct PackedRows
         return left >= tileRows ? tileRows : left >= 8 ? 8 : left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
     }
 
+    /// <summary>A worker's share of the strips: every so many, from its own number on.</summary>
+    /// <param name="tileRows">Rows of the largest tile.</param>
+    /// <param name="worker">Which worker.</param>
+    /// <param name="workers">How many there are.</param>
+    public readonly StripShare Strips(int tileRows, int worker, int workers) => new(Rows, tileRows, worker, workers);
+
     /// <summary>Packs one strip.</summary>
     /// <param name="x">The first row of the source; rows are padded with zeros to whole pairs.</param>
     /// <param name="stride">Floats from row to row.</param>
@@ -172,5 +178,32 @@ internal unsafe struct PackedRows
         PackOne(b, k, columns, destination + 1, rows);
         PackOne(c, k, columns, destination + 2, rows);
         PackOne(d, k, columns, destination + 3, rows);
+    }
+
+    /// <summary>First row and height of strip after strip.</summary>
+    public struct StripShare(int rows, int tileRows, int worker, int workers)
+    {
+        private int _strip = -1;
+
+        public (int Begin, int Rows) Current { get; private set; }
+
+        public readonly StripShare GetEnumerator() => this;
+
+        public bool MoveNext()
+        {
+            do
+            {
+                int begin = Current.Begin + Current.Rows;
+                if (begin == rows)
+                {
+                    return false;
+                }
+
+                Current = (begin, StripRows(begin, rows, tileRows));
+                _strip++;
+            }
+            while (_strip % workers != worker);
+            return true;
+        }
     }
 }

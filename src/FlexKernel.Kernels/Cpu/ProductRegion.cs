@@ -96,14 +96,9 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
                 continue;
             }
 
-            int height;
-            for (int row = 0, strip = 0; row < packing.Rows.Rows; row += height, strip++)
+            foreach ((int begin, int rows) in packing.Rows.Strips(TLanes.TileRows, worker, workers))
             {
-                height = PackedRows.StripRows(row, packing.Rows.Rows, TLanes.TileRows);
-                if (strip % workers == worker)
-                {
-                    packing.Rows.PackStrip<TLanes>((float*)packing.Source, packing.Stride, (int*)packing.Index, row, height);
-                }
+                packing.Rows.PackStrip<TLanes>((float*)packing.Source, packing.Stride, (int*)packing.Index, begin, rows);
             }
         }
     }

@@ -63,22 +63,6 @@ internal readonly unsafe struct Dots128 : IDots<Dots128>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots128 MultiplyAddLevels(Dots128 sum, Dots128 weights, Dots128 x) => MultiplyAddBytes(sum, weights, x);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots128 StartNibbles(int offset) => Broadcast(offset);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots128 MultiplyAddNibbles(Dots128 sum, Dots128 weights, Dots128 x) => MultiplyAddBytes(sum, weights, x);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots128 TotalNibbles(Dots128 sum, int offset) => sum;
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes ToSingle<TLanes>(Dots128 sums)
         where TLanes : struct, ILanes<TLanes> => Unsafe.BitCast<Vector128<float>, TLanes>(Vector128.ConvertToSingle(sums._value));
 }

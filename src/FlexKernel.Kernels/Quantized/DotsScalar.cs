@@ -62,22 +62,6 @@ internal readonly unsafe struct DotsScalar : IDots<DotsScalar>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsScalar MultiplyAddLevels(DotsScalar sum, DotsScalar weights, DotsScalar x) => MultiplyAddBytes(sum, weights, x);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsScalar StartNibbles(int offset) => Broadcast(offset);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsScalar MultiplyAddNibbles(DotsScalar sum, DotsScalar weights, DotsScalar x) => MultiplyAddBytes(sum, weights, x);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsScalar TotalNibbles(DotsScalar sum, int offset) => sum;
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes ToSingle<TLanes>(DotsScalar sums)
         where TLanes : struct, ILanes<TLanes> => TLanes.Broadcast(sums._value);
 }

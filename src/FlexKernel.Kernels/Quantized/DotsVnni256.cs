@@ -61,22 +61,6 @@ internal readonly unsafe struct DotsVnni256 : IDots<DotsVnni256>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsVnni256 MultiplyAddLevels(DotsVnni256 sum, DotsVnni256 weights, DotsVnni256 x) => MultiplyAddBytes(sum, weights, x);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsVnni256 StartNibbles(int offset) => Broadcast(offset);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsVnni256 MultiplyAddNibbles(DotsVnni256 sum, DotsVnni256 weights, DotsVnni256 x) => MultiplyAddBytes(sum, weights, x);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsVnni256 TotalNibbles(DotsVnni256 sum, int offset) => sum;
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes ToSingle<TLanes>(DotsVnni256 sums)
         where TLanes : struct, ILanes<TLanes> => Unsafe.BitCast<Vector256<float>, TLanes>(Vector256.ConvertToSingle(sums._value));
 }

@@ -78,22 +78,6 @@ internal readonly unsafe struct DotsVnni512 : IDots<DotsVnni512>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsVnni512 MultiplyAddLevels(DotsVnni512 sum, DotsVnni512 weights, DotsVnni512 x) => MultiplyAddBytes(sum, weights, x);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsVnni512 StartNibbles(int offset) => Broadcast(offset);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsVnni512 MultiplyAddNibbles(DotsVnni512 sum, DotsVnni512 weights, DotsVnni512 x) => MultiplyAddBytes(sum, weights, x);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static DotsVnni512 TotalNibbles(DotsVnni512 sum, int offset) => sum;
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes ToSingle<TLanes>(DotsVnni512 sums)
         where TLanes : struct, ILanes<TLanes> =>
         Unsafe.BitCast<Vector512<float>, TLanes>(Vector512.ConvertToSingle(Avx512F.InsertVector256(sums._low.ToVector512Unsafe(), sums._high, 1)));

@@ -1,9 +1,12 @@
+using System.Runtime.CompilerServices;
+
 namespace FlexKernel.Kernels;
 
 /// <summary>
 /// A vector of int32 sums that takes four byte products per lane and step: the type parameter by which one quantised kernel becomes the
 /// AVX-512, VNNI, AVX2, 128 bit and scalar path. Integer sums are exact, so all of them give the same.
 /// </summary>
+/// <remarks>Where an instruction multiplies the stored bytes of any weight into int32, smaller weights need nothing of their own.</remarks>
 /// <typeparam name="TSelf">The implementing vector.</typeparam>
 internal unsafe interface IDots<TSelf>
     where TSelf : struct, IDots<TSelf>
@@ -42,17 +45,21 @@ internal unsafe interface IDots<TSelf>
     static abstract TSelf MultiplyAddBytes(TSelf sum, TSelf weights, TSelf x);
 
     /// <summary>Adds Σ w·x over the four bytes of each lane, w from 0 to 127, x signed, −127 to 127.</summary>
-    static abstract TSelf MultiplyAddLevels(TSelf sum, TSelf weights, TSelf x);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static virtual TSelf MultiplyAddLevels(TSelf sum, TSelf weights, TSelf x) => TSelf.MultiplyAddBytes(sum, weights, x);
 
     /// <summary>What the sums of a block of nibbles begin with: a sum of its own kind until <see cref="TotalNibbles"/>.</summary>
     /// <param name="offset">What the block's totals must contain besides the products.</param>
-    static abstract TSelf StartNibbles(int offset);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static virtual TSelf StartNibbles(int offset) => TSelf.Broadcast(offset);
 
     /// <summary>Adds Σ w·x over the four bytes of each lane, w from 0 to 15, x signed, −127 to 127; for at most 32 bytes a lane.</summary>
-    static abstract TSelf MultiplyAddNibbles(TSelf sum, TSelf weights, TSelf x);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static virtual TSelf MultiplyAddNibbles(TSelf sum, TSelf weights, TSelf x) => TSelf.MultiplyAddBytes(sum, weights, x);
 
     /// <summary>Turns what <see cref="MultiplyAddNibbles"/> summed into sums of int32.</summary>
-    static abstract TSelf TotalNibbles(TSelf sum, int offset);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static virtual TSelf TotalNibbles(TSelf sum, int offset) => sum;
 
     /// <summary>Writes the sums as float32, exactly.</summary>
     static abstract TLanes ToSingle<TLanes>(TSelf sums)

@@ -94,8 +94,7 @@ internal static unsafe partial class QuantizedProducts
             float* outputs = y + (long)panel * PackedMatrix.PanelRows;
             for (int row = 0; row < x.Rows;)
             {
-                int left = x.Rows - row, most = TDots.TileRows;
-                int height = left >= 6 && most >= 6 ? 6 : left >= 4 && most >= 4 ? 4 : left >= 2 ? 2 : 1;
+                int height = PackedRows.StripRows(row, x.Rows, TDots.TileRows);
                 new Span<float>(scratch, height * PackedMatrix.PanelRows).Clear();
                 Strip<TDots, TLanes, TFormat>(x, row, height, weights, units, stream, ref next, scratch);
                 for (int i = 0; i < height; i++)
