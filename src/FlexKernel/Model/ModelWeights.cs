@@ -24,6 +24,9 @@ public sealed class ModelWeights : IDisposable
     /// <summary>Bytes held in memory.</summary>
     public long ByteCount => _owned.Sum(o => o is PackedMatrix matrix ? matrix.ByteCount : ((Activations)o).ByteCount);
 
+    /// <summary>Whether any matrix is kept quantised, so that products with it run on bytes.</summary>
+    public bool IsQuantized => _owned.OfType<PackedMatrix>().Any(matrix => matrix.Format.IsQuantized());
+
     /// <summary>The lower-case hexadecimal SHA-256 of each weight file, by file name: what exactly was loaded. Empty when not computed.</summary>
     public IReadOnlyDictionary<string, string> FileSha256 { get; internal init; } = new Dictionary<string, string>();
 

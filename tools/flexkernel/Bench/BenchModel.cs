@@ -44,9 +44,6 @@ internal sealed class BenchModel : IDisposable
 
     public ModelFacts Facts { get; }
 
-    /// <summary>Whether products run on bytes: only quantised weights take less than 16 bits.</summary>
-    public bool IsQuantized => Facts.BitsPerWeight < 16;
-
     /// <summary>Weight bytes that one decoded token reads at least, for the cheapest choice of experts.</summary>
     public double DecodeBytes => _counts.At(Facts.ActiveExperts ?? 0).DecodeBytes(Facts.BitsPerWeight).Min;
 

@@ -24,7 +24,7 @@ internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? 
         foreach (int tokens in plan.Prefill)
         {
             onStep($"prefill {tokens}");
-            CeilingKind kind = model.IsQuantized ? CeilingKind.Int8Dot : CeilingKind.MultiplyAdd;
+            CeilingKind kind = model.Weights.IsQuantized ? CeilingKind.Int8Dot : CeilingKind.MultiplyAdd;
             int passes = (tokens + plan.Batch - 1) / plan.Batch;
             Measurement test = new(
                 BenchTest.Prefill, tokens, 0, new(0, 0, 0), model.PrefillOperations(tokens) / tokens, model.DecodeBytes * passes / tokens, new(kind, 0, 0), null);
