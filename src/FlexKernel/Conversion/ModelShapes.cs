@@ -19,6 +19,7 @@ public static class ModelShapes
         new("474m-moe", 1024, 4096, 16, 16, Dolma2Rows, 4, [0, 0, 0, 0]),
         new("7b", 4096, 11008, 32, 32, Dolma2Rows, 0, []),
         new("tiny", 64, 128, 2, 4, 512, 2, [0, 8, 8]),
+        new("10m", 256, 704, 10, 8, 8192, 0, []),
         new("olmo2-7b", 4096, 11008, 32, 32, Dolma2Rows, 0, []),
         new("flexolmo-2x7b", 4096, 11008, 32, 32, Dolma2Rows, 2, [0, 0]),
         new("flexolmo-7x7b", 4096, 11008, 32, 32, Dolma2Rows, 7, [0, 0, 0, 0, 0, 0, 0]),

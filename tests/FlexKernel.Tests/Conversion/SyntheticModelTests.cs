@@ -93,6 +93,7 @@ public sealed class SyntheticModelTests
     [InlineData("flexmore-7x7b", 7_856_328_704, 1539)]
     [InlineData("flexmore-7x7b-selected", 7_624_331_264, 1539)]
     [InlineData("olmo2-7b", 7_298_617_344, 355)]
+    [InlineData("10m", 12_232_960, 113)]
     public void Shapes_HaveTheCountsOfTheRealModels(string name, long parameters, int tensors)
     {
         ModelDescription description = ModelConfigReader.Read(ModelShapes.Config(name), name);

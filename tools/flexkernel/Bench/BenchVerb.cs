@@ -71,6 +71,7 @@ internal sealed class BenchVerb : Verb
 
         Add(new ProbeVerb(terminal));
         Add(new TeamVerb(terminal));
+        Add(new TrainVerb(terminal));
         Add(new TablesVerb(terminal));
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 
@@ -10,8 +9,6 @@ namespace FlexKernel.Cli.Bench;
 /// <param name="name">What to call it; null: llama.cpp and the commit it tells.</param>
 internal sealed class LlamaBench(string program, string model, string? name)
 {
-    private const int TailCharacters = 2000;
-
     /// <summary>Which build it is, and on which model, once a test has run.</summary>
     public string? Description { get; private set; }
 
@@ -20,7 +17,7 @@ internal sealed class LlamaBench(string program, string model, string? name)
     /// <exception cref="OperationCanceledException">The program was ended.</exception>
     public double TokensPerSecond(Measurement test, int threads, CancellationToken cancellationToken)
     {
-        string output = Run(Arguments(test, threads), cancellationToken);
+        string output = RivalProcess.Run(program, Arguments(test, threads), cancellationToken);
         try
         {
             using JsonDocument document = JsonDocument.Parse(output);
@@ -30,7 +27,7 @@ internal sealed class LlamaBench(string program, string model, string? name)
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException)
         {
-            throw CliException.BadData($"{program}: expected the JSON results of llama-bench, found '{Tail(output)}'");
+            throw CliException.BadData($"{program}: expected the JSON results of llama-bench, found '{RivalProcess.Tail(output)}'");
         }
     }
 
@@ -51,46 +48,6 @@ internal sealed class LlamaBench(string program, string model, string? name)
 
         return arguments;
     }
-
-    private string Run(List<string> arguments, CancellationToken cancellationToken)
-    {
-        ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        using Process process = Start(start);
-        using CancellationTokenRegistration stop = cancellationToken.Register(() => Kill(process));
-        Task<string> error = process.StandardError.ReadToEndAsync(CancellationToken.None);
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        cancellationToken.ThrowIfCancellationRequested();
-        return process.ExitCode == 0
-            ? output
-            : throw CliException.NotLoaded($"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}: {Tail(error.GetAwaiter().GetResult())}");
-    }
-
-    private Process Start(ProcessStartInfo start)
-    {
-        try
-        {
-            return Process.Start(start)!;
-        }
-        catch (System.ComponentModel.Win32Exception e)
-        {
-            throw CliException.NotLoaded($"--rival: {program} cannot be run: {e.Message}");
-        }
-    }
-
-    private static void Kill(Process process)
-    {
-        try
-        {
-            process.Kill(entireProcessTree: true);
-        }
-        catch (InvalidOperationException)
-        {
-            // It has ended.
-        }
-    }
-
-    private static string Tail(string text) => text.Trim() is var trimmed && trimmed.Length > TailCharacters ? trimmed[^TailCharacters..] : trimmed;
 
     private static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
 }

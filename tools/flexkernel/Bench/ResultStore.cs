@@ -19,7 +19,7 @@ internal static class ResultStore
     /// <param name="directory">Where the files are; made if it is absent.</param>
     /// <param name="machine">Where the run was made.</param>
     /// <param name="clock">Says when.</param>
-    /// <param name="kind"><c>run</c>, <c>team</c> or <c>probe</c>: the property that holds it.</param>
+    /// <param name="kind"><c>run</c>, <c>team</c>, <c>train</c> or <c>probe</c>: the property that holds it.</param>
     /// <param name="write">Writes it, one object.</param>
     /// <returns>The file.</returns>
     /// <exception cref="CliException">The file exists and is not an array of runs.</exception>

@@ -17,7 +17,7 @@ internal sealed class ResultTables
     }
 
     /// <summary>The names of the tables.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["summary", "ceilings", "speed", "rival", "rows", "team"];
+    public static IReadOnlyList<string> Names { get; } = ["summary", "ceilings", "speed", "rival", "rows", "team", "train"];
 
     /// <summary>Reads every run below a directory.</summary>
     /// <exception cref="CliException">A file is not an array of runs.</exception>
@@ -56,6 +56,7 @@ internal sealed class ResultTables
         "rival" => Write(["model", "weights", "test", "threads"], c => c.Kind == "rival"),
         "rows" => Write(["model", "weights", "threads", "tokens of a pass"], c => c.Kind == "rows"),
         "team" => Write(["", "threads"], c => c.Kind == "team"),
+        "train" => Write(["model", "tokens of a step", "threads", ""], c => c.Kind == "train"),
         _ => throw new ArgumentException($"No table '{name}'; expected one of {string.Join(", ", Names)}.", nameof(name)),
     };
 
@@ -98,7 +99,7 @@ internal sealed class ResultTables
 
     private void Add(JsonElement element)
     {
-        foreach (string kind in (string[])["run", "team", "probe"])
+        foreach (string kind in (string[])["run", "team", "train", "probe"])
         {
             if (element.TryGetProperty(kind, out JsonElement run))
             {
@@ -107,6 +108,7 @@ internal sealed class ResultTables
                 bool isEmulated = machine.GetProperty("emulated").GetBoolean();
                 List<Cell> cells = kind == "run" ? [.. run.GetProperty("blocks").EnumerateArray().Where(b => IsWidest(b, instructions)).SelectMany(b => OfBlock(b, CacheName(run)))]
                     : kind == "team" ? OfTeam(run)
+                    : kind == "train" ? [.. OfTrain(run, instructions)]
                     : [.. run.GetProperty("ceilings").EnumerateArray().SelectMany(OfCeilings)];
                 _entries.Add(new Entry(
                     Text(element, "time"), instructions, isEmulated, MachineFacts.Heading(instructions, isEmulated, Text(machine, "processor")),
@@ -160,6 +162,23 @@ internal sealed class ResultTables
             new("team", ["empty region / round trip between two cores", threads], "0", Range(run, "region_ratio")),
             new("team", [$"slowdown of decoding beside a busy thread, {what}", threads], $"1{what}", Range(run, "slowdown")),
         ];
+    }
+
+    private static IEnumerable<Cell> OfTrain(JsonElement run, string instructions)
+    {
+        string shape = Text(run, "shape"), threads = Number(run, "threads").ToString(CultureInfo.InvariantCulture);
+        string step = string.Create(CultureInfo.InvariantCulture, $"{Number(run, "batch")} x {Number(run, "tokens")}");
+        int place = 0;
+        foreach (JsonElement engine in IsWidest(run, instructions) ? run.GetProperty("engines").EnumerateArray() : [])
+        {
+            string name = Text(engine, "name"), order = $"{shape}|{step}|{threads}|{place++}";
+            string speed = $"{Amounts.Digits(Number(engine, "tokens_per_second"))} tokens/s, {Amounts.Percent(Number(engine, "share"))}";
+            yield return new Cell("train", [shape, step, threads, name], order, $"{speed}, {Amounts.Bytes(Number(engine, "peak_bytes"))}");
+            if (engine.TryGetProperty("ratio", out _))
+            {
+                yield return new Cell("train", [shape, step, threads, $"{App.Name} / {name}"], $"{order}r", Range(engine, "ratio"));
+            }
+        }
     }
 
     private static IEnumerable<Cell> OfCeilings(JsonElement ceilings)
