@@ -29,7 +29,6 @@ public static class Recipe
         (OptimizerKind.Muon, false) => 3e-3,
         (OptimizerKind.Muon, true) => 6e-3,
         (OptimizerKind.Adafactor, _) => 1e-2,
-        (_, false) => 1e-3,
         _ => 3e-3,
     };
 

@@ -71,7 +71,7 @@ internal sealed class BenchVerb : Verb
 
         Add(new ProbeVerb(terminal));
         Add(new TeamVerb(terminal));
-        Add(new TrainVerb(terminal));
+        Add(new BenchTrainVerb(terminal));
         Add(new TablesVerb(terminal));
     }
 

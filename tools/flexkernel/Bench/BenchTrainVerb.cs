@@ -8,7 +8,7 @@ using FlexKernel.Model;
 namespace FlexKernel.Cli.Bench;
 
 /// <summary>Measures training: tokens per second, the share of the multiply-add peak, memory, in turns with rivals.</summary>
-internal sealed class TrainVerb : Verb
+internal sealed class BenchTrainVerb : Verb
 {
     private const string DefaultShape = "10m";
     private const int DefaultTokens = 256;
@@ -41,7 +41,7 @@ internal sealed class TrainVerb : Verb
     private readonly Option<bool> _quiet = CommonOptions.Quiet();
     private readonly Option<string?> _results = ResultStore.Option();
 
-    public TrainVerb(Terminal terminal)
+    public BenchTrainVerb(Terminal terminal)
         : base("train", "Measures training: tokens per second, the share of the machine's multiply-add peak, memory.", terminal)
     {
         foreach (Option option in (Option[])[
