@@ -74,11 +74,14 @@ public sealed class RunTexts : IDisposable
     /// <param name="sources">The texts.</param>
     /// <param name="data">How they are read.</param>
     /// <param name="modelDirectory">The model whose tokenizer reads them.</param>
+    /// <param name="options">Where ids are kept.</param>
     /// <param name="cancellationToken">Stops the reading.</param>
-    public static RunTexts OpenAll(IEnumerable<string> sources, RunData data, string modelDirectory, CancellationToken cancellationToken = default)
+    public static RunTexts OpenAll(
+        IEnumerable<string> sources, RunData data, string modelDirectory, CorpusOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
-        return Open(data with { Sources = [.. sources], Validation = [], ValidationShare = 0, IsChat = false }, modelDirectory, null, null, cancellationToken);
+        RunData all = data with { Sources = [.. sources], Weights = [], Validation = [], ValidationShare = 0, IsChat = false };
+        return Open(all, modelDirectory, options, progress: null, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -100,15 +103,18 @@ public sealed class RunTexts : IDisposable
         {
             TokenCorpus corpus = Open(sources);
             (int[]? learned, int[] kept) = split is null ? (null, []) : split.Divide(corpus);
-            training.Add(new PackedWindows(corpus, packing, learned));
+            PackedWindows packed = new(corpus, packing, learned);
+            training.Add(packed);
             if (kept.Length > 0)
             {
                 validation.Add(new PackedWindows(corpus, packing with { KeepLast = true }, kept));
             }
 
-            if (training[^1].Count == 0)
+            if (packed.Count == 0)
             {
-                throw new RunException($"{string.Join(", ", sources)}: expected text for at least one sequence of {data.Window} tokens, found {corpus.IdCount} tokens.");
+                string aside = kept.Length > 0 ? $", {kept.Length} of {corpus.Documents.Length} documents being kept for validation" : "";
+                throw new RunException(
+                    $"{string.Join(", ", sources)}: expected text for at least one sequence of {data.Window} tokens, found {packed.IdCount - 1}{aside}.");
             }
         }
 

@@ -62,12 +62,9 @@ internal sealed class TinyRun : IDisposable
     {
         string model = WriteModel();
         float[][] rows = [[.. Enumerable.Range(0, 32).Select(i => 0.01f * i)], [.. Enumerable.Range(0, 32).Select(i => 0.1f - 0.005f * i)]];
-        using (RunDirectory directory = RunDirectory.Create(Path, overwrite: true))
-        {
-            HybridModel.Write(directory.Start, model, new HybridOptions { Name = "sums", Rank = rank, PublicRows = rows, OwnRows = rows, Bias = -0.02f });
-        }
-
-        ModelDescription hybrid = ModelConfigReader.Read(System.IO.Path.Combine(Path, RunDirectory.StartName, "config.json"));
+        string start = System.IO.Path.Combine(Path, RunDirectory.StartName);
+        HybridModel.Write(start, model, new HybridOptions { Name = "sums", Rank = rank, PublicRows = rows, OwnRows = rows, Bias = -0.02f });
+        ModelDescription hybrid = ModelConfigReader.Read(System.IO.Path.Combine(start, "config.json"));
         return Define(
             "expert", RunDirectory.StartName, Recipe.Expert(hybrid, optimizer, hasBias: true, weightDecay), steps, Recipe.ExpertRate(optimizer, rank > 0));
     }

@@ -14,6 +14,9 @@ namespace FlexKernel.Cli.Train;
 internal sealed class RunOptionSet
 {
     private const int DefaultBatch = 16, DefaultWindow = 512;
+
+    // AdamW's mean squares reach back so many steps; a twentieth of steps that a deadline cuts off may be more than the whole run.
+    private const int MostWarmupBeforeDeadline = 20;
     private const double DefaultWarmupShare = 0.05, DefaultDecayShare = 0.5;
 
     private readonly Argument<string> _directory = new("RUN") { Description = "Directory of the run; new or empty unless --force" };
@@ -42,7 +45,7 @@ internal sealed class RunOptionSet
     private readonly Option<int?> _steps = OptionFactory.Value("--steps", "Steps; by default as many as read the texts once", "N", Parsers.Integer(1));
     private readonly Option<long?> _tokens = OptionFactory.Value("--tokens", "Tokens to learn from, instead of steps", "N", Parsers.Integer64);
     private readonly Option<float?> _rate = OptionFactory.Value("--rate", "Peak learning rate; by default one that suits optimizer and recipe", "R", Parsers.Number);
-    private readonly Option<int?> _warmup = OptionFactory.Value("--warmup", "Steps to the peak; a twentieth by default", "N", Parsers.Integer(0));
+    private readonly Option<int?> _warmup = OptionFactory.Value("--warmup", "Steps to the peak; a twentieth by default, with a deadline at most 20", "N", Parsers.Integer(0));
 
     private readonly Option<RateDecay?> _schedule = OptionFactory.Value(
         "--schedule", "Way down from the peak: cosine, linear or wsd, which stays up for half of the steps; cosine by default", "NAME", ParseSchedule);
@@ -89,6 +92,9 @@ internal sealed class RunOptionSet
 
     /// <summary>The run's directory.</summary>
     public string Directory(ParseResult parse) => parse.GetRequiredValue(_directory);
+
+    /// <summary>Refuses a directory that holds something, before long work.</summary>
+    public void CheckDirectory(ParseResult parse) => RunDirectory.CheckFree(Directory(parse), Overwrite(parse));
 
     /// <summary>Whether a run that is there is deleted.</summary>
     public bool Overwrite(ParseResult parse) => parse.GetValue(_force);
@@ -161,7 +167,8 @@ internal sealed class RunOptionSet
             throw CliException.Usage($"--tokens: expected a number that makes 1 to {int.MaxValue} steps of {perStep} tokens, found {parse.GetValue(_tokens)}");
         }
 
-        int warmup = parse.GetValue(_warmup) ?? (int)(steps * DefaultWarmupShare);
+        TimeSpan? deadline = parse.GetValue(_deadline);
+        int warmup = parse.GetValue(_warmup) ?? (int)Math.Min(steps * DefaultWarmupShare, deadline is null ? double.MaxValue : MostWarmupBeforeDeadline);
         RateDecay decay = parse.GetValue(_schedule) ?? RateDecay.Cosine;
         LearningRateSchedule schedule = new()
         {
@@ -196,7 +203,7 @@ internal sealed class RunOptionSet
             FirstSequence = parse.GetValue(_first) ?? 0,
             ValidationSteps = parse.GetValue(_validationSteps) ?? 50,
             ValidationSequences = parse.GetValue(_validationSequences) ?? 200,
-            Deadline = parse.GetValue(_deadline),
+            Deadline = deadline,
             ResultType = parse.GetValue(_type) ?? TensorType.BF16,
         };
     }
@@ -230,6 +237,9 @@ internal sealed class PieceOptions
     private readonly Option<TimeSpan?> _pause = OptionFactory.Value(
         "--pause-after", "Stop with a checkpoint after this time, to go on later with 'train resume'", "TIME", Parsers.Duration);
 
+    private readonly Option<string?> _cache = OptionFactory.Text(
+        "--cache-dir", "Keep the tokens of the texts in this directory; by default in the user's cache", "DIR");
+
     private readonly Option<bool> _recompute = OptionFactory.Flag(
         "--recompute", "Keep only the inputs of layers, and compute each layer twice: less memory, a third more time");
 
@@ -242,6 +252,7 @@ internal sealed class PieceOptions
     {
         command.Add(_checkpoints);
         command.Add(_pause);
+        command.Add(_cache);
         command.Add(_recompute);
         _engine = new EngineOptions(command);
         command.Add(_json);
@@ -253,6 +264,10 @@ internal sealed class PieceOptions
 
     /// <summary>Whether progress is shown.</summary>
     public bool IsQuiet(ParseResult parse) => parse.GetValue(_quiet);
+
+    /// <summary>Where the tokens of texts are kept.</summary>
+    public CorpusOptions Corpora(ParseResult parse) =>
+        parse.GetValue(_cache) is { } directory ? new CorpusOptions { CacheDirectory = directory } : new CorpusOptions();
 
     /// <summary>The options of the piece.</summary>
     public RunOptions Read(ParseResult parse) => new()

@@ -5,7 +5,7 @@ using FlexKernel.Training.Runs;
 namespace FlexKernel.Cli.Train;
 
 /// <summary>Tells how a run goes: one line that is written again and again on a terminal, else a line now and then.</summary>
-internal sealed class RunReport(Terminal terminal, bool isQuiet) : IProgress<TrainingProgress>
+internal sealed class RunReport(Terminal terminal) : IProgress<TrainingProgress>
 {
     private static readonly TimeSpan OnTerminal = TimeSpan.FromMilliseconds(200), InFile = TimeSpan.FromSeconds(15);
 
@@ -15,11 +15,6 @@ internal sealed class RunReport(Terminal terminal, bool isQuiet) : IProgress<Tra
 
     public void Report(TrainingProgress value)
     {
-        if (isQuiet)
-        {
-            return;
-        }
-
         if (value.Notice is { } notice)
         {
             Clear();

@@ -8,13 +8,26 @@ namespace FlexKernel.Cli.Train;
 internal static class RunRunner
 {
     /// <summary>Opens texts, and shows how far the reading is.</summary>
-    public static async Task<RunTexts> OpenAsync(Terminal terminal, RunData data, string model, bool isQuiet, CancellationToken cancellationToken)
+    /// <param name="terminal">Where to tell it.</param>
+    /// <param name="data">The texts.</param>
+    /// <param name="model">The model whose tokenizer reads them.</param>
+    /// <param name="pieces">Where their tokens are kept, and whether to tell anything.</param>
+    /// <param name="parse">The command line.</param>
+    /// <param name="cancellationToken">Stops the reading.</param>
+    public static async Task<RunTexts> OpenAsync(
+        Terminal terminal, RunData data, string model, PieceOptions pieces, ParseResult parse, CancellationToken cancellationToken)
     {
+        bool isQuiet = pieces.IsQuiet(parse);
         RunTexts texts = await LongWork.RunAsync(
-            terminal, "reading texts", WorkUnit.Bytes, isQuiet, progress => RunTexts.Open(data, model, null, progress, cancellationToken));
+            terminal, "reading texts", WorkUnit.Bytes, isQuiet, progress => RunTexts.Open(data, model, pieces.Corpora(parse), progress, cancellationToken));
         foreach (string notice in isQuiet ? [] : texts.Notices)
         {
             terminal.Note(notice);
+        }
+
+        if (!isQuiet && texts.Validation.Count == 0 && data.ValidationShare > 0)
+        {
+            terminal.Note("no document falls into the share kept for validation: nothing is measured; --validation names texts for it");
         }
 
         return texts;
@@ -30,7 +43,7 @@ internal static class RunRunner
     public static async Task<int> RunAsync(
         Terminal terminal, RunDirectory directory, RunTexts texts, PieceOptions pieces, ParseResult parse, CancellationToken cancellationToken)
     {
-        RunReport report = new(terminal, pieces.IsQuiet(parse));
+        RunReport? report = pieces.IsQuiet(parse) ? null : new RunReport(terminal);
         RunOptions options = pieces.Read(parse);
         try
         {
@@ -39,13 +52,13 @@ internal static class RunRunner
                 CancellationToken.None,
                 TaskCreationOptions.LongRunning,
                 TaskScheduler.Default);
-            report.Clear();
+            report?.Clear();
             Tell(terminal, directory, result, pieces.IsJson(parse), pieces.IsQuiet(parse));
             return ExitCode.Ok;
         }
         catch (OperationCanceledException)
         {
-            report.Clear();
+            report?.Clear();
             terminal.Note($"stopped with a checkpoint; go on with: {App.Name} train resume {directory.Path}");
             throw;
         }

@@ -53,7 +53,10 @@ internal sealed class TrainBaseVerb : Verb
         ModelDescription model = from is null ? ModelConfigReader.Read(config, "config.json") : ModelConfigReader.Read(Path.Combine(from, "config.json"));
         RunData data = _run.Data(parse, model.MaxPositions);
         OptimizerKind optimizer = _optimizer.Read(parse);
+        string start = from is null ? RunDirectory.StartName : Path.GetFullPath(from);
 
+        // Options that contradict each other are told before a run is deleted.
+        _ = Define(int.MaxValue);
         using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));
         if (from is null)
         {
@@ -61,13 +64,13 @@ internal sealed class TrainBaseVerb : Verb
             SyntheticModel.Write(directory.Start, config, options, progress: null, cancellationToken);
         }
 
-        string start = from is null ? RunDirectory.StartName : Path.GetFullPath(from);
-        using RunTexts texts = await RunRunner.OpenAsync(
-            Terminal, data, Path.Combine(directory.Path, start), _run.Pieces.IsQuiet(parse), cancellationToken);
+        using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, Path.Combine(directory.Path, start), _run.Pieces, parse, cancellationToken);
         data = data with { TrainingDigest = texts.Training.Digest, ValidationDigest = texts.Validation.Digest };
-        directory.Define(_run.Define(
-            parse, "base", start, data, texts.Training.Count, Recipe.Base(model, optimizer, _run.WeightDecay(parse, UsualDecay)), Recipe.BaseRate(optimizer)));
+        directory.Define(Define(texts.Training.Count));
         return await RunRunner.RunAsync(Terminal, directory, texts, _run.Pieces, parse, cancellationToken);
+
+        RunDefinition Define(int sequences) => _run.Define(
+            parse, "base", start, data, sequences, Recipe.Base(model, optimizer, _run.WeightDecay(parse, UsualDecay)), Recipe.BaseRate(optimizer));
     }
 
     // A model must know the token that ends a text, and the shape's own may be another vocabulary's.

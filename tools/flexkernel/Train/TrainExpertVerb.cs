@@ -55,40 +55,39 @@ internal sealed class TrainExpertVerb : Verb
 
     protected override async Task<int> RunAsync(ParseResult parse, CancellationToken cancellationToken)
     {
-        string source = ModelLocator.Find(parse.GetValue(_model)), config = Path.Combine(source, "config.json");
-        ModelDescription model = ModelConfigReader.Read(config);
+        string source = ModelLocator.Find(parse.GetValue(_model));
+        ModelDescription model = ModelConfigReader.Read(Path.Combine(source, "config.json"));
         string? publicExpert = parse.GetValue(_publicExpert);
         RunData data = _run.Data(parse, model.MaxPositions);
         OptimizerKind optimizer = _optimizer.Read(parse);
         int rank = parse.GetValue(_rank) ?? 0;
-        using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, source, _run.Pieces.IsQuiet(parse), cancellationToken);
-        data = data with { TrainingDigest = texts.Training.Digest, ValidationDigest = texts.Validation.Digest };
-
-        using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));
+        float? bias = Bias(parse);
+        double decay = _run.WeightDecay(parse, 0);
+        _run.CheckDirectory(parse);
         LanguageModelOptions engine = Engine(parse);
         float[][] publicRows = PublicRows(parse, source, model, data, engine, cancellationToken);
+        using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, source, _run.Pieces, parse, cancellationToken);
+        data = data with { TrainingDigest = texts.Training.Digest, ValidationDigest = texts.Validation.Digest };
+        float[][] ownRows = parse.GetValue(_row) is { } row
+            ? RouterRows.Read(row, model)
+            : RouterRows.OfExpert(RouterRows.MeanInputs(source, publicExpert, texts.Training, engine, cancellationToken), publicRows);
+        RunDefinition definition = _run.Define(
+            parse, "expert", RunDirectory.StartName, data, texts.Training.Count, rules: [], Recipe.ExpertRate(optimizer, rank > 0));
+
+        using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));
         HybridOptions hybrid = new()
         {
             Name = parse.GetValue(_name) ?? Path.GetFileName(directory.Path),
             Rank = rank,
             PublicExpert = publicExpert,
             PublicRows = publicRows,
-            OwnRows = parse.GetValue(_row) is { } row
-                ? RouterRows.Read(row, model)
-                : RouterRows.OfExpert(RouterRows.MeanInputs(source, publicExpert, texts.Training, engine, cancellationToken), publicRows),
-            Bias = Bias(parse),
-            Seed = _run.Seed(parse),
+            OwnRows = ownRows,
+            Bias = bias,
+            Seed = definition.Seed,
         };
         HybridModel.Write(directory.Start, source, hybrid, cancellationToken);
         ModelDescription started = ModelConfigReader.Read(Path.Combine(directory.Start, "config.json"));
-        directory.Define(_run.Define(
-            parse,
-            "expert",
-            RunDirectory.StartName,
-            data,
-            texts.Training.Count,
-            Recipe.Expert(started, optimizer, hybrid.Bias is not null, _run.WeightDecay(parse, 0)),
-            Recipe.ExpertRate(optimizer, rank > 0)));
+        directory.Define(definition with { Rules = Recipe.Expert(started, optimizer, bias is not null, decay) });
         return await RunRunner.RunAsync(Terminal, directory, texts, _run.Pieces, parse, cancellationToken);
     }
 
@@ -120,7 +119,7 @@ internal sealed class TrainExpertVerb : Verb
 
         if (parse.GetValue(_publicTexts) is { Length: > 0 } paths)
         {
-            using RunTexts texts = RunTexts.OpenAll(paths, data, source, cancellationToken);
+            using RunTexts texts = RunTexts.OpenAll(paths, data, source, _run.Pieces.Corpora(parse), cancellationToken);
             return RouterRows.OfPublic(RouterRows.MeanInputs(source, null, texts.Training, engine, cancellationToken));
         }
 

@@ -27,7 +27,7 @@ internal sealed class TrainResumeVerb : Verb
         using RunDirectory directory = RunDirectory.Open(parse.GetRequiredValue(_directory));
         RunDefinition definition = directory.Read();
         using RunTexts texts = await RunRunner.OpenAsync(
-            Terminal, definition.Data, Path.Combine(directory.Path, definition.Start), _pieces.IsQuiet(parse), cancellationToken);
+            Terminal, definition.Data, Path.Combine(directory.Path, definition.Start), _pieces, parse, cancellationToken);
         return await RunRunner.RunAsync(Terminal, directory, texts, _pieces, parse, cancellationToken);
     }
 }

@@ -24,6 +24,7 @@ internal sealed class TrainRouterVerb : Verb
     public override IReadOnlyList<Example> Examples { get; } =
     [
         new("runs/router --model merged --data proxies/ --steps 60", "all router rows, on texts like those of each expert"),
+        new("runs/router --model merged --data public.txt --data law.txt --mix 3,1 --steps 60", "three public sequences for one of law"),
     ];
 
     protected override async Task<int> RunAsync(ParseResult parse, CancellationToken cancellationToken)
@@ -36,13 +37,14 @@ internal sealed class TrainRouterVerb : Verb
         }
 
         RunData data = _run.Data(parse, model.MaxPositions);
+        _run.CheckDirectory(parse);
         Terminal.Note("The tuned rows depend on all experts together: after this, removing an expert no longer gives the mixture that never had it (opt-out is not exact).");
-        using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, source, _run.Pieces.IsQuiet(parse), cancellationToken);
+        using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, source, _run.Pieces, parse, cancellationToken);
         data = data with { TrainingDigest = texts.Training.Digest, ValidationDigest = texts.Validation.Digest };
+        RunDefinition definition = _run.Define(
+            parse, "router", Path.GetFullPath(source), data, texts.Training.Count, Recipe.Routers(_run.WeightDecay(parse, UsualDecay)), Recipe.PeakRouterRate);
         using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));
-        directory.Define(_run.Define(
-            parse, "router", Path.GetFullPath(source), data, texts.Training.Count, Recipe.Routers(_run.WeightDecay(parse, UsualDecay)), Recipe.PeakRouterRate)
-            with { EndsExactOptOut = true });
+        directory.Define(definition with { EndsExactOptOut = true });
         return await RunRunner.RunAsync(Terminal, directory, texts, _run.Pieces, parse, cancellationToken);
     }
 }
