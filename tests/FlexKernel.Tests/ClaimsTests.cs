@@ -9,10 +9,14 @@ public sealed partial class ClaimsTests
     public void Claims_EveryRow_NamesATestThatExists()
     {
         HashSet<string> tests = [.. Directory.EnumerateDirectories(TestData.Repository("tests"), "*.Tests").SelectMany(TestsIn)];
-        string[] named = [.. TestName().Matches(File.ReadAllText(TestData.Repository("docs/claims.md"))).Select(m => m.Groups[1].Value)];
+        string claims = File.ReadAllText(TestData.Repository("docs/claims.md"));
+        string[] named = [.. TestName().Matches(claims).Select(m => m.Groups[1].Value)];
+        string[] scripts = [.. ScriptName().Matches(claims).Select(m => m.Groups[1].Value)];
 
         Assert.True(named.Length > 10);
         Assert.All(named, name => Assert.Contains(name, tests));
+        Assert.NotEmpty(scripts);
+        Assert.All(scripts, script => Assert.True(File.Exists(TestData.Repository(script)), script));
     }
 
     // The sources, since one test assembly does not load the other.
@@ -22,6 +26,9 @@ public sealed partial class ClaimsTests
 
     [GeneratedRegex(@"^\|.*\| `(\w+\.\w+)` \|$", RegexOptions.Multiline)]
     private static partial Regex TestName();
+
+    [GeneratedRegex(@"^\|.*\| `(tests/\S+\.sh)` \|$", RegexOptions.Multiline)]
+    private static partial Regex ScriptName();
 
     [GeneratedRegex(@"public (?:async Task|void) (\w+)\(")]
     private static partial Regex MethodName();
