@@ -12,7 +12,7 @@ public sealed class RunDirectory : IDisposable
 
     // All that a run writes; what has another name is a stranger's, and never deleted.
     private static readonly string[] Own =
-        [DefinitionFile, LockFile, StartName, "start-adapter", ModelName, AdapterName, CheckpointsName, LogFile, PictureFile];
+        [DefinitionFile, LockFile, StartName, StartAdapterName, ModelName, AdapterName, CheckpointsName, LogFile, PictureFile];
 
     private readonly FileStream _lock;
     private bool _isUndefined;

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace FlexKernel.Tests.Cli;
 
-/// <summary><c>train base</c>, <c>expert</c>, <c>router</c> and <c>resume</c>.</summary>
+/// <summary><c>train base</c>, <c>expert</c>, <c>router</c> and <c>resume</c>, and <c>finetune</c>.</summary>
 public sealed class TrainTests : IDisposable
 {
     private const int Documents = 60;
@@ -81,6 +81,54 @@ public sealed class TrainTests : IDisposable
         Assert.Equal(["public", "letters"], await ExpertsAsync("letters/model"));
         (await GenerateAsync("letters/model", "--allow", "letters")).AssertOk();
         Assert.Contains("letters", (await CliRun.Of("inspect", _files["letters/model"])).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Finetune_OnTexts_WritesAnAdapterThatIsMergedAndGoesOn()
+    {
+        (await BaseAsync("base", "--steps", "2")).AssertOk();
+        string[] texts = ["--texts", "--model", _files["base/model"], "--steps", "3", "--batch", "2"];
+
+        CliRun run = await TrainAsync("finetune", "tuned", [.. texts, "--rank", "2", "--alpha", "4", "--targets", "q_proj,down_proj", "--rate", "0.01"]);
+        CliRun more = await TrainAsync("finetune", "more", [.. texts, "--adapter", _files["tuned/adapter"], "--json"]);
+        CliRun merged = await CliRun.Of("convert", _files["base/model"], _files["merged"], "--adapter", _files["tuned/adapter"], "--quiet");
+
+        run.AssertOk();
+        Assert.Contains($"merge it into the model with: flexkernel convert {_files["base/model"]} OUT --adapter {_files["tuned/adapter"]}", run.Error, StringComparison.Ordinal);
+        Assert.Equal((2, 4), (Config("tuned/adapter", "adapter_config.json")["r"]!.GetValue<int>(), Config("tuned/adapter", "adapter_config.json")["lora_alpha"]!.GetValue<double>()));
+        Assert.Equal(_files["more/adapter"], more.Json[0].GetProperty("output").GetString());
+        Assert.False(TestData.Bytes(_files["more/adapter/adapter_model.safetensors"]).SequenceEqual(TestData.Bytes(_files["tuned/adapter/adapter_model.safetensors"])));
+        merged.AssertOk();
+        Assert.False(TestData.Bytes(_files["merged/model.safetensors"]).SequenceEqual(Weights("base")));
+        (await GenerateAsync("merged")).AssertOk();
+        (await TrainAsync("finetune", "other", [.. texts, "--adapter", _files["tuned/adapter"], "--rank", "4"])).AssertFails(ExitCode.Usage, "--adapter", "--rank");
+        (await TrainAsync("finetune", "more", [.. texts, "--force"])).AssertOk();
+    }
+
+    [Fact]
+    public async Task Finetune_OnConversations_GoesOnAfterAPauseToTheSameBits()
+    {
+        StringBuilder lines = new();
+        for (int i = 0; i < Documents; i++)
+        {
+            lines.Append($$"""{"messages":[{"role":"user","content":"How much is {{i}} and {{i}}?"},{"role":"assistant","content":"It is {{2 * i}}."}]}""").Append('\n');
+        }
+
+        string chats = _files.Write("chats.jsonl", Encoding.UTF8.GetBytes(lines.ToString()));
+        string silent = _files.Write("silent.jsonl", """{"messages":[{"role":"user","content":"Hello?"}]}"""u8);
+        string[] Finetune(string run, string data, params string[] more) =>
+            Arguments("finetune", run, data, ["--model", Models, "--rank", "2", "--steps", "3", "--window", "64", "--validation-share", "0.1", "--json", .. more]);
+
+        CliRun whole = await CliRun.Of(Finetune("whole", chats));
+        CliRun paused = await CliRun.Of(Finetune("pieces", chats, "--pause-after", "0.001s"));
+        CliRun rest = await ResumeAsync("pieces", "--json");
+
+        Assert.False(paused.Json[0].GetProperty("complete").GetBoolean());
+        Assert.Equal(whole.Json[0].GetProperty("sha256").GetString(), rest.Json[0].GetProperty("sha256").GetString());
+        Assert.True(Double(whole.Json[0], "last_bits_per_byte") != Double(whole.Json[0], "first_bits_per_byte"));
+        (await CliRun.Of(Finetune("run", silent))).AssertFails(ExitCode.Failed, silent, "line 1", "assistant");
+        (await CliRun.Of(Finetune("run", chats, "--mix", "1"))).AssertFails(ExitCode.Usage, "--mix", "conversations");
+        (await CliRun.Of(Finetune("run", _files["texts.jsonl"]))).AssertFails(ExitCode.NotLoaded, "texts.jsonl");
     }
 
     [Fact]
@@ -259,8 +307,8 @@ public sealed class TrainTests : IDisposable
 
     private string[] Arguments(string verb, string run, string texts, params string[] more) =>
     [
-        "train", verb, _files[run], "--data", texts, "--cache-dir", _files["cache"], "--window", "16", "--threads", "1",
-        .. more.Contains("--batch") ? more : ["--batch", "2", .. more],
+        .. verb == "finetune" ? (string[])["finetune"] : ["train", verb], _files[run], "--data", texts, "--cache-dir", _files["cache"], "--threads", "1",
+        .. more.Contains("--window") ? (string[])[] : ["--window", "16"], .. more.Contains("--batch") ? more : ["--batch", "2", .. more],
     ];
 
     private string[] BaseArguments(string run, params string[] more) => Arguments(
@@ -288,7 +336,7 @@ public sealed class TrainTests : IDisposable
         return [.. report.GetProperty("experts").EnumerateArray().Select(expert => expert.GetProperty("name").GetString()!)];
     }
 
-    private JsonObject Config(string model) => JsonNode.Parse(File.ReadAllText(Path.Combine(_files[model], "config.json")))!.AsObject();
+    private JsonObject Config(string model, string file = "config.json") => JsonNode.Parse(File.ReadAllText(Path.Combine(_files[model], file)))!.AsObject();
 
     private byte[] Weights(string run) => TestData.Bytes(_files[$"{run}/model/model.safetensors"]);
 

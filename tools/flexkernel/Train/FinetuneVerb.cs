@@ -51,24 +51,22 @@ internal sealed class FinetuneVerb : Verb
             throw CliException.Usage("--adapter brings its own rank, alpha and targets; leave out --rank, --alpha and --targets");
         }
 
-        using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, source, _run.Pieces.IsQuiet(parse), cancellationToken);
+        AdapterConfig? config = adapter is null ? Config(parse, source) : null;
+        _run.CheckDirectory(parse);
+        using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, source, _run.Pieces, parse, cancellationToken);
         data = data with { TrainingDigest = texts.Training.Digest, ValidationDigest = texts.Validation.Digest };
-        using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));
-        if (adapter is not null)
-        {
-            AdapterConfig config = StartAdapter.Copy(directory.StartAdapter, model, adapter);
-            if (config.Dropout > 0)
-            {
-                Terminal.Note($"{adapter}: its dropout of {config.Dropout} is kept in its configuration and not applied in training");
-            }
-        }
-        else
-        {
-            StartAdapter.Write(directory.StartAdapter, model, Config(parse, source), _run.Seed(parse));
-        }
-
         RunDefinition definition = _run.Define(
             parse, "finetune", Path.GetFullPath(source), data, texts.Training.Count, Recipe.Adapter(_run.WeightDecay(parse, 0)), Recipe.AdapterRate);
+        using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));
+        if (adapter is null)
+        {
+            StartAdapter.Write(directory.StartAdapter, model, config!, _run.Seed(parse));
+        }
+        else if (StartAdapter.Copy(directory.StartAdapter, model, adapter).Dropout is > 0 and var dropout)
+        {
+            Terminal.Note($"{adapter}: its dropout of {dropout} is kept in its configuration and not applied in training");
+        }
+
         directory.Define(definition with { Adapter = RunDirectory.StartAdapterName });
         int exitCode = await RunRunner.RunAsync(Terminal, directory, texts, _run.Pieces, parse, cancellationToken);
         if (!_run.Pieces.IsQuiet(parse) && Directory.Exists(directory.Adapter))

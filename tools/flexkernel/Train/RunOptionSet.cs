@@ -124,6 +124,11 @@ internal sealed class RunOptionSet
             throw CliException.Usage($"--mix: expected a number for each of the {sources.Length} --data, found {weights.Length}");
         }
 
+        if (isChat && weights.Length > 0)
+        {
+            throw CliException.Usage("--mix: expected plain texts; conversations are one set, each once per epoch");
+        }
+
         int window = parse.GetValue(_window) ?? Math.Min(DefaultWindow, positions);
         if (window > positions)
         {
