@@ -231,7 +231,7 @@ public sealed class TrainTests : IDisposable
         string few = _files.Write("few.txt", "Hello, world."u8);
 
         (await CliRun.Of(Arguments("base", "run", few, "--from", Models))).AssertFails(ExitCode.NotLoaded, few, "one sequence of 16 tokens", "found 6");
-        (await CliRun.Of([.. Arguments("expert", "run", _files["texts.jsonl"], "--model", Models), "--validation-share", "1"])).AssertFails(
+        (await CliRun.Of([.. Arguments("expert", "run", WriteTexts(), "--model", Models), "--validation-share", "1"])).AssertFails(
             ExitCode.NotLoaded, $"{Documents} of {Documents} documents being kept for validation");
     }
 
