@@ -3,6 +3,7 @@ using FlexKernel.Checkpoints;
 using FlexKernel.Cli.Options;
 using FlexKernel.Conversion;
 using FlexKernel.Model;
+using FlexKernel.Text;
 using FlexKernel.Training.Recipes;
 using FlexKernel.Training.Runs;
 
@@ -74,9 +75,11 @@ internal sealed class TrainBaseVerb : Verb
     }
 
     // A model must know the token that ends a text, and the shape's own may be another vocabulary's.
-    private static ReadOnlyMemory<byte> WithEndOfText(ReadOnlyMemory<byte> config, string tokenizerDirectory) =>
-        new ShapeOverrides { EndOfSequence = Text.ByteLevelBpeTokenizer.Load(
-            Path.Combine(tokenizerDirectory, "tokenizer.json"), TokenizerConfig(tokenizerDirectory)).EosId }.Apply(config, "config.json");
+    private static ReadOnlyMemory<byte> WithEndOfText(ReadOnlyMemory<byte> config, string tokenizerDirectory)
+    {
+        ByteLevelBpeTokenizer tokenizer = ByteLevelBpeTokenizer.Load(Path.Combine(tokenizerDirectory, "tokenizer.json"), TokenizerConfig(tokenizerDirectory));
+        return new ShapeOverrides { EndOfSequence = tokenizer.EosId }.Apply(config, "config.json");
+    }
 
     private static string? TokenizerConfig(string directory)
     {
