@@ -3,6 +3,7 @@ using FlexKernel.Checkpoints;
 using FlexKernel.Embeddings;
 using FlexKernel.Model;
 using FlexKernel.Training.Data;
+using FlexKernel.Training.Runs;
 
 namespace FlexKernel.Training.Recipes;
 
@@ -93,17 +94,27 @@ public static class RouterRows
     /// <summary>Reads rows from a NumPy file: one vector [d] for all layers, or one per layer [L, d].</summary>
     /// <param name="path">The file.</param>
     /// <param name="model">The model they are for.</param>
-    /// <exception cref="InvalidDataException">The file is malformed, or has another shape.</exception>
+    /// <exception cref="RunException">The file is malformed, or has another shape.</exception>
     public static float[][] Read(string path, ModelDescription model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        float[] values = NpyFile.Read(path, out int[] shape);
+        float[] values;
+        int[] shape;
+        try
+        {
+            values = NpyFile.Read(path, out shape);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new RunException(e.Message, e);
+        }
+
         int width = model.HiddenSize, layers = model.LayerCount;
         return shape switch
         {
             [int d] when d == width => [.. Enumerable.Repeat(values, layers)],
             [int l, int d] when l == layers && d == width => [.. values.Chunk(width)],
-            _ => throw new InvalidDataException($"{path}: expected an array of shape ({width},) or ({layers}, {width}), found ({string.Join(", ", shape)})."),
+            _ => throw new RunException($"{path}: expected an array of shape ({width},) or ({layers}, {width}), found ({string.Join(", ", shape)})."),
         };
     }
 
