@@ -10,6 +10,7 @@ internal sealed class ConversionPlan
     private readonly WeightFiles _files;
     private readonly TensorMap _source;
     private readonly TensorLayout _layout;
+    private readonly StoredProjection _projections;
     private readonly ConversionOptions _options;
     private readonly int[] _kept;
     private readonly AdapterMerge? _merge;
@@ -19,6 +20,7 @@ internal sealed class ConversionPlan
         _files = files;
         _source = source;
         _layout = new TensorLayout(config.Description);
+        _projections = new StoredProjection(files, source, config.Description);
         _options = options;
         _kept = config.Kept;
         _merge = merge;
@@ -89,29 +91,10 @@ internal sealed class ConversionPlan
         };
 
         SlotRows Of(TensorRole role, int expert) =>
-            new(new TensorSlot(role, slot.Layer, expert), 0, Projection(role, slot.Layer, expert));
+            new(new TensorSlot(role, slot.Layer, expert), 0, _projections.Of(role, slot.Layer, expert));
     }
 
     private TensorSlot Stored(TensorSlot slot) => slot.Expert < 0 ? slot : slot with { Expert = _kept[slot.Expert] };
-
-    // A full expert's matrix, under its own name or as rows of a fused tensor.
-    private StoredRows Projection(TensorRole role, int layer, int expert)
-    {
-        ModelDescription model = _layout.Description;
-        long inner = model.IntermediateSize, hidden = model.HiddenSize;
-        if (_source.TryGetName(new TensorSlot(role, layer, expert), out string? name))
-        {
-            return new StoredRows(_files[name], 0, role == TensorRole.Down ? hidden : inner);
-        }
-
-        if (role == TensorRole.Down)
-        {
-            return new StoredRows(Whole(new TensorSlot(TensorRole.FusedDown, layer)), expert * hidden, hidden);
-        }
-
-        long first = expert * 2 * inner + (role == TensorRole.Up ? inner : 0);
-        return new StoredRows(Whole(new TensorSlot(TensorRole.FusedGateUp, layer)), first, inner);
-    }
 
     private StoredTensor Whole(TensorSlot slot) => _files[_source.NameOf(slot)];
 }

@@ -14,7 +14,8 @@ internal static class RooflinePicture
     private const int Width = 760, Height = 440, Left = 74, Right = 28, Top = 64, Bottom = 58;
     private const double LabelHeight = 15, CharacterWidth = 6.7;
 
-    private const string Style =
+    /// <summary>Colours and letters of pictures, for light and dark pages.</summary>
+    public const string Style =
         "svg{color-scheme:light dark;--page:#fff;--line:#e1e4e9;--ink:#14181f;--soft:#5b6573;background:var(--page)}"
         + "@media(prefers-color-scheme:dark){svg{--page:#161a20;--line:#2a3039;--ink:#e9ecf1;--soft:#98a2b1}}"
         + "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;fill:var(--soft)}"
