@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Numerics.Tensors;
 using System.Runtime.ExceptionServices;
@@ -117,7 +118,8 @@ public sealed record ExpertSpectrum(ExpertDescription Expert, ExpertDescription 
     {
         try
         {
-            return [.. items.AsParallel().AsOrdered()
+            // In shares of equal length one thread would get all full experts, the other the low-rank ones.
+            return [.. Partitioner.Create(items, loadBalance: true).AsParallel().AsOrdered()
                 .WithDegreeOfParallelism(Math.Min(Environment.ProcessorCount, MostThreads))
                 .WithCancellation(cancellationToken)
                 .Select(work)];
