@@ -4,7 +4,7 @@ namespace FlexKernel.Composition;
 
 /// <summary>Singular values of matrices of float32, computed in float64.</summary>
 /// <remarks>
-/// A QR factorisation, then the bidiagonal form of R: 2 m n² + 8/3 n³ multiply-adds for the larger side m and the smaller n. Errors are of
+/// A QR factorisation, then the bidiagonal form of R: 2 m n² + 8/3 n³ operations for the larger side m and the smaller n. Errors are of
 /// the order of n ε of the largest value. The bits do not depend on the processor.
 /// </remarks>
 public static class SingularValues
