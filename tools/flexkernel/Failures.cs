@@ -53,7 +53,7 @@ internal static class Failures
         PullException { Error: PullError.AddressInvalid } => ExitCode.Usage,
         PullException { Error: PullError.DigestMismatch } => ExitCode.Failed,
         PullException => ExitCode.NotLoaded,
-        RunException or InvalidDataException or NotSupportedException => ExitCode.NotLoaded,
+        RunException => ExitCode.NotLoaded,
         TrainingDataException => ExitCode.Failed,
         IOException or UnauthorizedAccessException or OutOfMemoryException => ExitCode.NotLoaded,
         _ => ExitCode.Internal,

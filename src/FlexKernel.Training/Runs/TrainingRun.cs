@@ -43,7 +43,7 @@ public sealed class TrainingRun : IDisposable
         RunDirectory directory, RunDefinition definition, RunTexts texts, RunOptions options, IProgress<TrainingProgress>? progress)
     {
         (_directory, _definition, _options, _texts, _progress) = (directory, definition, options, texts, progress);
-        _model = TrainableModel.Load(Path.Combine(directory.Path, definition.Start), options.Training);
+        _model = Load(Path.Combine(directory.Path, definition.Start), options.Training);
         try
         {
             if (definition.Adapter is { } adapter)
@@ -115,6 +115,18 @@ public sealed class TrainingRun : IDisposable
     {
         _log.Dispose();
         _model.Dispose();
+    }
+
+    private static TrainableModel Load(string start, TrainingOptions options)
+    {
+        try
+        {
+            return TrainableModel.Load(start, options);
+        }
+        catch (NotSupportedException e)
+        {
+            throw new RunException(e.Message, e);
+        }
     }
 
     private static void Check(string what, ITrainingSet set, string expected)
