@@ -278,6 +278,7 @@ public sealed class TrainTests : IDisposable
     [InlineData(ExitCode.Usage, "--rate: expected a number above 0", "train", "base", "RUN", "--from", "MODELS", "--data", "TEXTS", "--rate", "0")]
     [InlineData(ExitCode.Usage, "--router-bias", "train", "expert", "RUN", "--model", "MODELS", "--data", "TEXTS", "--router-bias", "0.5")]
     [InlineData(ExitCode.Usage, "public, code, math", "train", "expert", "RUN", "--model", "MODELS", "--data", "TEXTS", "--public-expert", "nobody")]
+    [InlineData(ExitCode.Usage, "--name: expected another name", "train", "expert", "RUN", "--model", "MODELS", "--data", "TEXTS", "--name", "public")]
     [InlineData(ExitCode.Usage, "--deadline: expected a time such as 90s", "train", "expert", "RUN", "--model", "MODELS", "--data", "TEXTS", "--deadline", "soon")]
     public async Task WrongCommandLine_IsOneLineThatSaysWhatIsRight_AndMakesNothing(int exitCode, string right, params string[] args)
     {

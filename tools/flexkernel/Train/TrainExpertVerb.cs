@@ -63,6 +63,7 @@ internal sealed class TrainExpertVerb : Verb
         int rank = parse.GetValue(_rank) ?? 0;
         float? bias = Bias(parse);
         double decay = _run.WeightDecay(parse, 0);
+        string name = Name(parse, source, model);
         _run.CheckDirectory(parse);
         LanguageModelOptions engine = Engine(parse);
         float[][] publicRows = PublicRows(parse, source, model, data, engine, cancellationToken);
@@ -77,7 +78,7 @@ internal sealed class TrainExpertVerb : Verb
         using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));
         HybridOptions hybrid = new()
         {
-            Name = parse.GetValue(_name) ?? Path.GetFileName(directory.Path),
+            Name = name,
             Rank = rank,
             PublicExpert = publicExpert,
             PublicRows = publicRows,
@@ -89,6 +90,13 @@ internal sealed class TrainExpertVerb : Verb
         ModelDescription started = ModelConfigReader.Read(Path.Combine(directory.Start, "config.json"));
         directory.Define(definition with { Rules = Recipe.Expert(started, optimizer, bias is not null, decay) });
         return await RunRunner.RunAsync(Terminal, directory, texts, _run.Pieces, parse, cancellationToken);
+    }
+
+    private string Name(ParseResult parse, string source, ModelDescription model)
+    {
+        string name = parse.GetValue(_name) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(_run.Directory(parse))));
+        string other = model.Mixture is { } mixture ? mixture.Experts[RouterRows.PublicExpert(model, parse.GetValue(_publicExpert), source)].Name : "public";
+        return name != other ? name : throw CliException.Usage($"--name: expected another name than the public expert's, found '{name}'");
     }
 
     private float? Bias(ParseResult parse) => parse.GetValue(_bias) switch
