@@ -63,7 +63,7 @@ internal sealed class TrainExpertVerb : Verb
         int rank = parse.GetValue(_rank) ?? 0;
         float? bias = Bias(parse);
         double decay = _run.WeightDecay(parse, 0);
-        string name = Name(parse, source, model);
+        string name = ExpertName(parse, source, model);
         _run.CheckDirectory(parse);
         LanguageModelOptions engine = Engine(parse);
         float[][] publicRows = PublicRows(parse, source, model, data, engine, cancellationToken);
@@ -92,7 +92,7 @@ internal sealed class TrainExpertVerb : Verb
         return await RunRunner.RunAsync(Terminal, directory, texts, _run.Pieces, parse, cancellationToken);
     }
 
-    private string Name(ParseResult parse, string source, ModelDescription model)
+    private string ExpertName(ParseResult parse, string source, ModelDescription model)
     {
         string name = parse.GetValue(_name) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(_run.Directory(parse))));
         string other = model.Mixture is { } mixture ? mixture.Experts[RouterRows.PublicExpert(model, parse.GetValue(_publicExpert), source)].Name : "public";
