@@ -130,28 +130,11 @@ public static class HybridModel
             case TensorRole.GateB or TensorRole.UpB or TensorRole.DownB:
                 return new GivenTensor(spec, [.. Enumerable.Repeat(new float[tensor.Shape[^1]], checked((int)tensor.Shape[0]))]);
             default:
-                TensorSlot place = slot.Expert >= 0 ? slot with { Expert = expert } : slot;
-                StoredRows rows = Stored(place, model, files, map);
+                StoredRows rows = slot.Expert >= 0
+                    ? new StoredProjection(files, map, model).Of(slot.Role, slot.Layer, expert)
+                    : new StoredRows(files[map.NameOf(slot)], 0, tensor.Shape.Length == 1 ? 1 : tensor.Shape[0]);
                 return new CopiedTensor(new TensorSpec(tensor.Name, rows.Tensor.Entry.Type, tensor.Shape), [rows]);
         }
-    }
-
-    // A full expert's matrix has its own name, or is a part of one tensor for all experts.
-    private static StoredRows Stored(TensorSlot slot, ModelDescription model, WeightFiles files, TensorMap map)
-    {
-        if (map.TryGetName(slot, out string? name))
-        {
-            StoredTensor tensor = files[name];
-            return new StoredRows(tensor, 0, tensor.Entry.Shape.Length == 1 ? 1 : tensor.Entry.Shape[0]);
-        }
-
-        long inner = model.IntermediateSize, hidden = model.HiddenSize;
-        return slot.Role == TensorRole.Down
-            ? new StoredRows(files[map.NameOf(new TensorSlot(TensorRole.FusedDown, slot.Layer))], slot.Expert * hidden, hidden)
-            : new StoredRows(
-                files[map.NameOf(new TensorSlot(TensorRole.FusedGateUp, slot.Layer))],
-                slot.Expert * 2 * inner + (slot.Role == TensorRole.Up ? inner : 0),
-                inner);
     }
 
     /// <summary>A tensor of given float32 rows.</summary>

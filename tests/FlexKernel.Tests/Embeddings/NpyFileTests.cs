@@ -46,4 +46,49 @@ public sealed class NpyFileTests
         Assert.Equal("old", File.ReadAllText(directory["a.npy"]));
         Assert.Equal(["a.npy"], directory.Names);
     }
+
+    [Fact]
+    public void Read_WhatWasWritten_GivesValuesAndShape()
+    {
+        using TemporaryDirectory directory = new();
+        NpyFile.Write(directory["a.npy"], [[1, -2, 0.5f], [float.MaxValue, -0f, 3]], 2, 3);
+        NpyFile.Write(directory["b.npy"], [[1, 2]], 2);
+
+        Assert.Equal([1, -2, 0.5f, float.MaxValue, -0f, 3], NpyFile.Read(directory["a.npy"], out int[] shape));
+        Assert.Equal([2, 3], shape);
+        Assert.Equal([1, 2], NpyFile.Read(directory["b.npy"], out shape));
+        Assert.Equal([2], shape);
+    }
+
+    [Fact]
+    public void Read_EveryLength_IsWholeOrAnError()
+    {
+        using TemporaryDirectory directory = new();
+        NpyFile.Write(directory["a.npy"], [[1, 2, 3]], 3);
+        byte[] whole = TestData.Bytes(directory["a.npy"]);
+        for (int length = 0; length < whole.Length; length++)
+        {
+            directory.Write("cut.npy", whole.AsSpan(0, length));
+
+            InvalidDataException error = Assert.Throws<InvalidDataException>(() => NpyFile.Read(directory["cut.npy"], out _));
+
+            Assert.Contains("cut.npy", error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("<f4", "<f8")]
+    [InlineData("False", "True ")]
+    [InlineData("(3,)", "(4,)")]
+    [InlineData("(3,)", "(-3,")]
+    public void Read_AnotherKindOfArray_IsAnError(string found, string changed)
+    {
+        using TemporaryDirectory directory = new();
+        NpyFile.Write(directory["a.npy"], [[1, 2, 3]], 3);
+        byte[] bytes = TestData.Bytes(directory["a.npy"]);
+        Encoding.ASCII.GetBytes(changed).CopyTo(bytes, Encoding.ASCII.GetString(bytes).IndexOf(found, StringComparison.Ordinal));
+        directory.Write("b.npy", bytes);
+
+        Assert.Throws<InvalidDataException>(() => NpyFile.Read(directory["b.npy"], out _));
+    }
 }
