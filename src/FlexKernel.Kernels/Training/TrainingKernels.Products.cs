@@ -121,17 +121,11 @@ internal sealed unsafe partial class TrainingKernels<TLanes>
         ForEachRange(destination.PanelCount, (begin, end) => destination.WriteTransposed(matrix.Pointer, matrix.Stride, begin, end));
     }
 
-    // A worker's share of the strips, those that begin in its share of the rows.
     private static void PackRows(PackedRows packed, Activations x, int worker, int workers)
     {
-        (int begin, int end) = WorkerTeam.Share(packed.Rows, worker, workers);
-        for (int row = 0, height; row < end; row += height)
+        foreach ((int begin, int rows) in packed.Strips(TLanes.TileRows, worker, workers))
         {
-            height = PackedRows.StripRows(row, packed.Rows, TLanes.TileRows);
-            if (row >= begin)
-            {
-                packed.PackStrip<TLanes>(x.Pointer, x.Stride, null, row, height);
-            }
+            packed.PackStrip<TLanes>(x.Pointer, x.Stride, null, begin, rows);
         }
     }
 }

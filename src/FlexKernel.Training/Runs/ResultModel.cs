@@ -37,13 +37,7 @@ internal static class ResultModel
 
     private sealed class ParameterTensor(Parameter parameter, TensorSpec spec) : ProducedTensor(spec)
     {
-        private readonly StoredType _type = spec.Type switch
-        {
-            TensorType.F32 => StoredType.F32,
-            TensorType.BF16 => StoredType.BF16,
-            TensorType.F16 => StoredType.F16,
-            _ => throw new ArgumentException($"Element type {spec.Type.FormatName()}, expected F32, BF16 or F16.", nameof(spec)),
-        };
+        private readonly StoredType _type = Stored(spec.Type);
 
         public override void Produce(long firstRow, Span<byte> destination, Scratch scratch)
         {

@@ -32,6 +32,14 @@ public sealed class RunTexts : IDisposable
             : new MixedOrder(_counts, definition.Data.Weights, definition.Seed);
     }
 
+    /// <summary>The description of these texts with their digests, by which a run that goes on knows them again.</summary>
+    /// <param name="data">The description they were opened by.</param>
+    public RunData Identify(RunData data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        return data with { TrainingDigest = Training.Digest, ValidationDigest = Validation.Digest };
+    }
+
     /// <summary>What a user should know: files left out, a cache made anew.</summary>
     public IReadOnlyList<string> Notices => [.. _corpora.SelectMany(corpus => corpus.Notices), .. _notices];
 

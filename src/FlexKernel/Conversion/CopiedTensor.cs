@@ -121,12 +121,4 @@ internal sealed class CopiedTensor : ProducedTensor
                 entry.Name);
         }
     }
-
-    private static StoredType Stored(TensorType type) => type switch
-    {
-        TensorType.F32 => StoredType.F32,
-        TensorType.BF16 => StoredType.BF16,
-        TensorType.F16 => StoredType.F16,
-        _ => throw new ArgumentOutOfRangeException(nameof(type), $"Element type {type.FormatName()}, expected F32, BF16 or F16."),
-    };
 }

@@ -1,4 +1,5 @@
 using FlexKernel.Checkpoints;
+using FlexKernel.Kernels;
 
 namespace FlexKernel.Conversion;
 
@@ -29,6 +30,16 @@ internal abstract class ProducedTensor
     public long RowBytes => checked(Columns * ElementBytes);
 
     protected int ElementBytes => Spec.Type.BitSize() / 8;
+
+    /// <summary>The type that values are narrowed to or widened from.</summary>
+    /// <exception cref="ArgumentException">It is none of F32, BF16 and F16.</exception>
+    protected static StoredType Stored(TensorType type) => type switch
+    {
+        TensorType.F32 => StoredType.F32,
+        TensorType.BF16 => StoredType.BF16,
+        TensorType.F16 => StoredType.F16,
+        _ => throw new ArgumentException($"Element type {type.FormatName()}, expected F32, BF16 or F16.", nameof(type)),
+    };
 
     /// <summary>Makes some rows.</summary>
     /// <param name="firstRow">The first of them.</param>

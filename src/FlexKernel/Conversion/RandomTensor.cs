@@ -23,13 +23,7 @@ internal sealed class RandomTensor : ProducedTensor
         : base(new TensorSpec(expected.Name, type, expected.Shape))
     {
         _deviation = deviation;
-        _type = type switch
-        {
-            TensorType.F32 => StoredType.F32,
-            TensorType.BF16 => StoredType.BF16,
-            TensorType.F16 => StoredType.F16,
-            _ => throw new ArgumentException($"Element type {type.FormatName()}, expected F32, BF16 or F16.", nameof(type)),
-        };
+        _type = Stored(type);
         _isGain = expected.Slot.Role is TensorRole.AttentionNorm or TensorRole.FeedForwardNorm or TensorRole.FinalNorm
             or TensorRole.QueryNorm or TensorRole.KeyNorm;
         _key = CounterNoise.Key(seed, expected.Name);

@@ -108,7 +108,7 @@ internal sealed class TinyRun : IDisposable
         {
             Recipe = recipe,
             Start = start,
-            Data = data with { TrainingDigest = texts.Training.Digest, ValidationDigest = texts.Validation.Digest },
+            Data = texts.Identify(data),
             Rules = rules,
             Schedule = new LearningRateSchedule { Peak = rate, Steps = steps, WarmupSteps = 2 },
             Batch = 2,

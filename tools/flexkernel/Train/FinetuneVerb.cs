@@ -54,7 +54,7 @@ internal sealed class FinetuneVerb : Verb
         AdapterConfig? config = adapter is null ? Config(parse, source) : null;
         _run.CheckDirectory(parse);
         using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, source, _run.Pieces, parse, cancellationToken);
-        data = data with { TrainingDigest = texts.Training.Digest, ValidationDigest = texts.Validation.Digest };
+        data = texts.Identify(data);
         RunDefinition definition = _run.Define(
             parse, "finetune", Path.GetFullPath(source), data, texts.Training.Count, Recipe.Adapter(_run.WeightDecay(parse, 0)), Recipe.AdapterRate);
         using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));

@@ -4,6 +4,7 @@ using FlexKernel.Cli.Options;
 using FlexKernel.Conversion;
 using FlexKernel.Model;
 using FlexKernel.Text;
+using FlexKernel.Training.Data;
 using FlexKernel.Training.Recipes;
 using FlexKernel.Training.Runs;
 
@@ -66,7 +67,7 @@ internal sealed class TrainBaseVerb : Verb
         }
 
         using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, Path.Combine(directory.Path, start), _run.Pieces, parse, cancellationToken);
-        data = data with { TrainingDigest = texts.Training.Digest, ValidationDigest = texts.Validation.Digest };
+        data = texts.Identify(data);
         directory.Define(Define(texts.Training.Count));
         return await RunRunner.RunAsync(Terminal, directory, texts, _run.Pieces, parse, cancellationToken);
 
@@ -77,13 +78,7 @@ internal sealed class TrainBaseVerb : Verb
     // A model must know the token that ends a text, and the shape's own may be another vocabulary's.
     private static ReadOnlyMemory<byte> WithEndOfText(ReadOnlyMemory<byte> config, string tokenizerDirectory)
     {
-        ByteLevelBpeTokenizer tokenizer = ByteLevelBpeTokenizer.Load(Path.Combine(tokenizerDirectory, "tokenizer.json"), TokenizerConfig(tokenizerDirectory));
+        ByteLevelBpeTokenizer tokenizer = CorpusTokenizer.Load(Path.Combine(tokenizerDirectory, "tokenizer.json")).Tokenizer;
         return new ShapeOverrides { EndOfSequence = tokenizer.EosId }.Apply(config, "config.json");
-    }
-
-    private static string? TokenizerConfig(string directory)
-    {
-        string path = Path.Combine(directory, "tokenizer_config.json");
-        return File.Exists(path) ? path : null;
     }
 }

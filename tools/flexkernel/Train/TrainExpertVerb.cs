@@ -68,7 +68,7 @@ internal sealed class TrainExpertVerb : Verb
         LanguageModelOptions engine = Engine(parse);
         float[][] publicRows = PublicRows(parse, source, model, data, engine, cancellationToken);
         using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, source, _run.Pieces, parse, cancellationToken);
-        data = data with { TrainingDigest = texts.Training.Digest, ValidationDigest = texts.Validation.Digest };
+        data = texts.Identify(data);
         float[][] ownRows = parse.GetValue(_row) is { } row
             ? RouterRows.Read(row, model)
             : RouterRows.OfExpert(RouterRows.MeanInputs(source, publicExpert, texts.Training, engine, cancellationToken), publicRows);

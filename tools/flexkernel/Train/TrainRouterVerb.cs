@@ -40,7 +40,7 @@ internal sealed class TrainRouterVerb : Verb
         _run.CheckDirectory(parse);
         Terminal.Note("The tuned rows depend on all experts together: after this, removing an expert no longer gives the mixture that never had it (opt-out is not exact).");
         using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, source, _run.Pieces, parse, cancellationToken);
-        data = data with { TrainingDigest = texts.Training.Digest, ValidationDigest = texts.Validation.Digest };
+        data = texts.Identify(data);
         RunDefinition definition = _run.Define(
             parse, "router", Path.GetFullPath(source), data, texts.Training.Count, Recipe.Routers(_run.WeightDecay(parse, UsualDecay)), Recipe.PeakRouterRate);
         using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));
