@@ -163,6 +163,43 @@ public sealed unsafe class PackedMatrix : IDisposable
         }
     }
 
+    /// <summary>Stores the transpose of a packed matrix of the same format in some panels; exact.</summary>
+    /// <param name="source">[<see cref="Columns"/>, <see cref="Rows"/>], F32 or BF16.</param>
+    /// <param name="firstPanel">The first panel written.</param>
+    /// <param name="endPanel">The panel after the last.</param>
+    internal void WriteTransposed(PackedMatrix source, int firstPanel, int endPanel)
+    {
+        if (source.Format != Format || Format.IsQuantized() || (source.Rows, source.Columns) != (Columns, Rows))
+        {
+            throw new ArgumentException(
+                $"A matrix [{source.Rows}, {source.Columns}] of {source.Format} is not the transpose of one [{Rows}, {Columns}] of {Format}.", nameof(source));
+        }
+
+        for (int panel = firstPanel; panel < endPanel; panel++)
+        {
+            byte* destination = Pointer + panel * PanelBytes;
+            new Span<byte>(destination, checked((int)PanelBytes)).Clear();
+            int first = panel * PanelRows, lanes = Math.Min(PanelRows, Rows - first);
+            for (int k = 0; k < Columns; k++)
+            {
+                byte* from = source.PanelPointer(k);
+                for (int lane = 0; lane < lanes; lane++)
+                {
+                    if (Format == WeightFormat.F32)
+                    {
+                        ((float*)destination)[k * (long)PanelRows + lane] = ((float*)from)[(first + lane) * (long)PanelRows + k % PanelRows];
+                    }
+                    else
+                    {
+                        ((ushort*)destination)[HalfIndex(k, lane)] = ((ushort*)from)[HalfIndex(first + lane, k % PanelRows)];
+                    }
+                }
+            }
+        }
+
+        static long HalfIndex(int k, int lane) => ((k >> 1) * (long)PanelRows + lane) * 2 + (k & 1);
+    }
+
     /// <summary>Gives panels as they lie in memory, to store them or to fill them with what was stored; see <see cref="WeightTypes.LayoutVersion"/>.</summary>
     /// <param name="first">The first panel.</param>
     /// <param name="count">How many.</param>

@@ -5,7 +5,7 @@ using FlexKernel.Kernels;
 
 namespace FlexKernel.Training;
 
-/// <summary>A tensor of a model with its float32 master values and its gradient.</summary>
+/// <summary>A tensor of a model with its values and its gradient.</summary>
 /// <remarks>Vectors are one row. Gradients add up until they are cleared.</remarks>
 public sealed class Parameter : IDisposable
 {
@@ -13,11 +13,7 @@ public sealed class Parameter : IDisposable
     private static readonly Lazy<TrainingKernels> OneThread = new(() => TrainingKernels.Create(KernelPaths.Default, threads: 1));
 
     private Activations? _gradient;
-    private PackedMatrix? _packed;
-    private PackedMatrix? _packedTransposed;
-    private bool _isPacked;
     private bool _hasGradient;
-    private bool _isPackedTransposed;
     private Range _trainableRows = Range.All;
 
     /// <summary>Creates a parameter.</summary>
@@ -36,8 +32,18 @@ public sealed class Parameter : IDisposable
 
         Name = name;
         Shape = shape;
-        Value = new Activations((int)rows, (int)columns);
+        Values = new ParameterValues((int)rows, (int)columns);
         CopyFrom(values);
+    }
+
+    /// <summary>Creates a matrix from what a file stores.</summary>
+    /// <param name="name">The name in checkpoints.</param>
+    /// <param name="stored">F32 or BF16; owned by the parameter from now on.</param>
+    internal Parameter(string name, PackedMatrix stored)
+    {
+        Name = name;
+        Shape = [stored.Rows, stored.Columns];
+        Values = new ParameterValues(stored);
     }
 
     /// <summary>The name in checkpoints.</summary>
@@ -62,13 +68,16 @@ public sealed class Parameter : IDisposable
     }
 
     /// <summary>Rows; 1 for a vector.</summary>
-    public int Rows => Value.Rows;
+    public int Rows => Values.Rows;
 
     /// <summary>Values per row.</summary>
-    public int Columns => Value.Columns;
+    public int Columns => Values.Columns;
 
-    /// <summary>The values [rows, columns]; whoever writes them calls <see cref="MarkChanged"/>.</summary>
-    internal Activations Value { get; }
+    /// <summary>The values in all forms.</summary>
+    internal ParameterValues Values { get; }
+
+    /// <summary>The float32 values [rows, columns], for whoever changes them and then calls <see cref="MarkChanged"/>; to read, see <see cref="Values"/>.</summary>
+    internal Activations Value => Values.Master;
 
     /// <summary>The gradient [rows, columns]; zero until something is added.</summary>
     internal Activations Gradient
@@ -104,10 +113,10 @@ public sealed class Parameter : IDisposable
     }
 
     /// <summary>Reads the values in row-major order.</summary>
-    public float[] ToArray() => Copy(Value);
+    public float[] ToArray() => Copy(Values.ReadRow);
 
     /// <summary>Reads the gradient in row-major order; all zero when nothing was added.</summary>
-    public float[] GradientToArray() => _hasGradient ? Copy(_gradient!) : new float[Rows * Columns];
+    public float[] GradientToArray() => _hasGradient ? Copy((row, destination) => _gradient!.Row(row).CopyTo(destination)) : new float[Rows * Columns];
 
     /// <summary>The SHA-256 of the values as little-endian float32 in row-major order, in lower-case hexadecimal: what proves that a frozen
     /// parameter did not change.</summary>
@@ -118,57 +127,38 @@ public sealed class Parameter : IDisposable
     public string ComputeSha256(Range rows)
     {
         (int first, int count) = rows.GetOffsetAndLength(Rows);
-        return Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(ToArray().AsSpan(first * Columns, count * Columns))));
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        float[] values = new float[Columns];
+        for (int row = first; row < first + count; row++)
+        {
+            Values.ReadRow(row, values);
+            hash.AppendData(MemoryMarshal.AsBytes(values.AsSpan()));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        Value.Dispose();
+        Values.Dispose();
         _gradient?.Dispose();
-        _packed?.Dispose();
-        _packedTransposed?.Dispose();
-    }
-
-    /// <summary>The values packed for <c>x Wᵀ</c>, until they change.</summary>
-    internal PackedMatrix Packed(TrainingKernels kernels)
-    {
-        _packed ??= new PackedMatrix(Rows, Columns, WeightFormat.F32);
-        if (!_isPacked)
-        {
-            kernels.Pack(Value, _packed);
-            _isPacked = true;
-        }
-
-        return _packed;
-    }
-
-    /// <summary>The transpose packed for <c>dy W</c>, until the values change.</summary>
-    internal PackedMatrix PackedTransposed(TrainingKernels kernels)
-    {
-        _packedTransposed ??= new PackedMatrix(Columns, Rows, WeightFormat.F32);
-        if (!_isPackedTransposed)
-        {
-            kernels.PackTransposed(Value, _packedTransposed);
-            _isPackedTransposed = true;
-        }
-
-        return _packedTransposed;
     }
 
     /// <summary>Overwrites the values.</summary>
     /// <param name="values">As many, in row-major order.</param>
     internal void CopyFrom(ReadOnlySpan<float> values)
     {
+        Activations master = Value;
         for (int row = 0; row < Rows; row++)
         {
-            values.Slice(row * Columns, Columns).CopyTo(Value.Row(row));
+            values.Slice(row * Columns, Columns).CopyTo(master.Row(row));
         }
 
         MarkChanged();
     }
 
-    internal void MarkChanged() => (_isPacked, _isPackedTransposed) = (false, false);
+    internal void MarkChanged() => Values.MarkChanged();
 
     /// <summary>Zeroes the gradient.</summary>
     internal void ClearGradient() => _hasGradient = false;
@@ -186,12 +176,12 @@ public sealed class Parameter : IDisposable
         }
     }
 
-    private static float[] Copy(Activations matrix)
+    private float[] Copy(Action<int, Span<float>> readRow)
     {
-        float[] copy = new float[matrix.Rows * matrix.Columns];
-        for (int row = 0; row < matrix.Rows; row++)
+        float[] copy = new float[Rows * Columns];
+        for (int row = 0; row < Rows; row++)
         {
-            matrix.Row(row).CopyTo(copy.AsSpan(row * matrix.Columns));
+            readRow(row, copy.AsSpan(row * Columns, Columns));
         }
 
         return copy;

@@ -1,4 +1,5 @@
 using System.IO.Enumeration;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using FlexKernel.Checkpoints;
 using FlexKernel.Kernels;
@@ -182,7 +183,26 @@ public sealed partial class TrainableModel : IDisposable
     private static Parameter Read(WeightFiles files, string name)
     {
         StoredTensor tensor = files[name];
-        return new Parameter(name, tensor.Entry.Shape, tensor.ReadSingles());
+        if (tensor.Entry.Shape is not [long rows, long columns])
+        {
+            return new Parameter(name, tensor.Entry.Shape, tensor.ReadSingles());
+        }
+
+        PackedMatrix stored;
+        if (tensor.Entry.Type == TensorType.BF16)
+        {
+            byte[] bytes = tensor.ReadBytes();
+            stored = new PackedMatrix((int)rows, (int)columns, WeightFormat.BF16);
+            stored.WriteRows(0, bytes, StoredType.BF16, (int)columns);
+        }
+        else
+        {
+            float[] values = tensor.ReadSingles();
+            stored = new PackedMatrix((int)rows, (int)columns, WeightFormat.F32);
+            stored.WriteRows(0, MemoryMarshal.AsBytes(values.AsSpan()), StoredType.F32, (int)columns);
+        }
+
+        return new Parameter(name, stored);
     }
 
     private static void ReadBiases(ModelDescription description, WeightFiles files, HashSet<string> names, Dictionary<int, Parameter> biases)

@@ -34,6 +34,42 @@ public sealed class PackedMatrixTests
         }
     }
 
+    [Theory]
+    [InlineData(WeightFormat.F32)]
+    [InlineData(WeightFormat.BF16)]
+    public void WriteTransposed_EveryShape_HasTheBytesOfThePackedTranspose(WeightFormat format)
+    {
+        Numbers numbers = new(14);
+        foreach (int rows in (int[])[1, 2, 31, 32, 33, 65])
+        {
+            foreach (int columns in (int[])[1, 2, 31, 32, 33, 64, 95])
+            {
+                float[] values = numbers.Floats(rows * columns);
+                float[] transposed = [.. Enumerable.Range(0, rows * columns).Select(i => values[i % rows * columns + i / rows])];
+                using PackedMatrix matrix = new(rows, columns, format), expected = new(columns, rows, format), actual = new(columns, rows, format);
+                matrix.WriteRows(0, MemoryMarshal.AsBytes<float>(values), StoredType.F32, columns);
+                expected.WriteRows(0, MemoryMarshal.AsBytes<float>(transposed), StoredType.F32, rows);
+                actual.Panels(0, actual.PanelCount).Fill(0xFF);
+
+                for (int panel = actual.PanelCount - 1; panel >= 0; panel--)
+                {
+                    actual.WriteTransposed(matrix, panel, panel + 1);
+                }
+
+                Assert.Equal(expected.Panels(0, expected.PanelCount), actual.Panels(0, actual.PanelCount));
+            }
+        }
+    }
+
+    [Fact]
+    public void WriteTransposed_AnotherShapeOrFormat_Throws()
+    {
+        using PackedMatrix matrix = new(3, 5, WeightFormat.BF16), shape = new(3, 5, WeightFormat.BF16), format = new(5, 3, WeightFormat.F32);
+
+        Assert.Throws<ArgumentException>(() => shape.WriteTransposed(matrix, 0, 1));
+        Assert.Throws<ArgumentException>(() => format.WriteTransposed(matrix, 0, 1));
+    }
+
     [Fact]
     public void WriteRows_Scale_MultipliesInFloat32BeforeRounding()
     {

@@ -47,6 +47,55 @@ public sealed class TrainableModelTests
     public void AccumulateGradients_CheckpointedLayers_HasTheSameBits() =>
         Assert.Equal(Gradients(Plain, [First, Second]), Gradients(Plain with { CheckpointLayers = true }, [First, Second]));
 
+    [Theory]
+    [MemberData(nameof(Paths))]
+    public void AccumulateGradients_FrozenMatricesAsStored_HaveTheBitsOfFloat32Masters(KernelPath path, int threads)
+    {
+        Assert.SkipUnless(KernelPaths.IsSupported(path), $"this processor lacks the {path} path ({KernelPaths.Describe()})");
+        using TrainableModel stored = Load(), masters = Load();
+        foreach (Parameter parameter in masters.Parameters)
+        {
+            parameter.CopyFrom(parameter.ToArray());
+        }
+
+        Assert.Equal(masters.ComputeLoss([First, Long], AllTerms), stored.ComputeLoss([First, Long], AllTerms));
+        Assert.Equal(masters.AccumulateGradients([First, Long], AllTerms), stored.AccumulateGradients([First, Long], AllTerms));
+        Assert.All(stored.Parameters, parameter => Assert.Equal(masters[parameter.Name].GradientToArray(), parameter.GradientToArray()));
+        Assert.All(stored.Parameters, parameter => Assert.Equal(masters[parameter.Name].ComputeSha256(), parameter.ComputeSha256()));
+
+        // Panels and their transpose, 2 bytes a value each and padded to 32 outputs, beside a master and the same of 4 bytes.
+        Parameter[] matrices = [.. stored.Parameters.Where(parameter => parameter.Shape.Length == 2 && !parameter.IsTrainable)];
+        Assert.All(matrices, matrix => Assert.InRange(matrix.Values.ByteCount, 1, masters[matrix.Name].Values.ByteCount / 2));
+
+        TrainableModel Load()
+        {
+            TrainableModel model = TrainableModel.Load(TestData.Fixture("models/flexmore-bf16"), new TrainingOptions { Path = path, Threads = threads });
+            model.Freeze("*");
+            model.Unfreeze("model.layers.0.mlp.experts.*");
+            return model;
+        }
+    }
+
+    [Fact]
+    public void Update_AfterStepsAsStored_GoesOnFromTheStoredValues()
+    {
+        using TrainableModel model = TrainableModel.Load(TestData.Fixture("models/flexmore-bf16"), Plain);
+        Parameter matrix = model["model.layers.0.self_attn.q_proj.weight"];
+        float[] before = matrix.ToArray();
+        model.AccumulateGradients([First], AllTerms);
+
+        new AdamW().Update(matrix, 1, 1e-3, weightDecay: 0);
+        float[] after = matrix.ToArray();
+        model.ClearGradients();
+        LossTerms terms = model.AccumulateGradients([First], AllTerms);
+
+        Assert.All(before.Zip(after), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, 1.01e-3));
+        Assert.NotEqual(before, after);
+        using TrainableModel other = TrainableModel.Load(TestData.Fixture("models/flexmore-bf16"), Plain);
+        other[matrix.Name].CopyFrom(after);
+        Assert.Equal(terms, other.ComputeLoss([First], AllTerms));
+    }
+
     [Fact]
     public void AccumulateGradients_BatchInParts_HasTheSameBits()
     {

@@ -35,6 +35,12 @@ internal abstract partial class TrainingKernels
     /// <param name="destination">[columns, rows], float32.</param>
     public abstract void PackTransposed(Activations matrix, PackedMatrix destination);
 
+    /// <summary>Packs the transpose of a packed matrix.</summary>
+    /// <param name="matrix">[rows, columns], F32 or BF16.</param>
+    /// <param name="destination">[columns, rows], the same format.</param>
+    public void PackTransposed(PackedMatrix matrix, PackedMatrix destination) =>
+        ForEachRange(destination.PanelCount, (begin, end) => destination.WriteTransposed(matrix, begin, end));
+
     /// <inheritdoc cref="Pack(Activations, PackedMatrix)"/>
     public PackedMatrix Pack(Activations matrix)
     {

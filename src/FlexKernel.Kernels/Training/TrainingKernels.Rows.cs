@@ -9,6 +9,16 @@ internal abstract partial class TrainingKernels
     /// <param name="y">[T, n].</param>
     public abstract void AddGathered(Activations x, int[]? source, GradientSum y);
 
+    /// <summary><c>y[i] = W[rows[i]]</c>.</summary>
+    /// <param name="matrix">[*, n], packed.</param>
+    /// <param name="rows">One row of <paramref name="matrix"/> per row of <paramref name="y"/>.</param>
+    /// <param name="y">[T, n].</param>
+    public void Gather(PackedMatrix matrix, int[] rows, Activations y)
+    {
+        CheckShape(y, rows.Length, matrix.Columns);
+        ForEach(rows.Length, row => matrix.ReadRow(rows[row], y.Row(row)));
+    }
+
     /// <summary><c>y[target[i]] = y[target[i]] + x[i]</c>, i ascending; a row may be named more than once.</summary>
     /// <param name="x">[T, n].</param>
     /// <param name="target">One row of <paramref name="y"/> per row of <paramref name="x"/>; null: the same rows.</param>

@@ -74,8 +74,8 @@ internal sealed unsafe partial class TrainingKernels<TLanes> : TrainingKernels
     public TrainingKernels(int threads)
         : base(threads)
     {
-        _products = new PanelQueue<TLanes>(Team);
         _scratch = new WorkerArenas(threads);
+        _products = new PanelQueue<TLanes>(Team, _scratch);
     }
 
     public override void Dispose()

@@ -9,7 +9,7 @@ internal sealed partial class Tape
     public Variable Embed(Parameter table, int[] ids)
     {
         Variable y = New(ids.Length, table.Columns, Needs(table));
-        kernels.AddGathered(table.Value, ids, Empty(y));
+        table.Values.Gather(kernels, ids, y.Value);
         Record(y, () => kernels.AddScattered(y.Gradient, ids, table.Gradient));
         return y;
     }
@@ -23,7 +23,7 @@ internal sealed partial class Tape
         Variable y = New(terms[0].X.Rows, terms[0].Weight.Rows, terms.Any(term => term.X.NeedsGradient || Needs(term.Weight)));
         for (int i = 0; i < terms.Length; i++)
         {
-            kernels.Multiply(Input(terms[i].X), terms[i].Weight.Packed(kernels), y.Value, add: i > 0);
+            kernels.Multiply(Input(terms[i].X), terms[i].Weight.Values.Packed(kernels), y.Value, add: i > 0);
         }
 
         Record(y, () =>
@@ -31,7 +31,7 @@ internal sealed partial class Tape
             foreach ((Variable x, Parameter weight) in terms.Reverse())
             {
                 kernels.MultiplyBackward(
-                    Input(x), y.Gradient, x.NeedsGradient ? weight.PackedTransposed(kernels) : null, x.GradientSumIfNeeded,
+                    Input(x), y.Gradient, x.NeedsGradient ? weight.Values.PackedTransposed(kernels) : null, x.GradientSumIfNeeded,
                     Needs(weight) ? weight.GradientSum : null);
             }
         });

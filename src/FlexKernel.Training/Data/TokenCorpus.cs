@@ -65,7 +65,7 @@ public sealed class TokenCorpus : IDisposable
         List<string> notices = [.. sources.Others.Select(file => $"{file}: left out: no text, Markdown or JSONL by its name")];
         string[] digests = [.. sources.Files.Select(file => DigestOf(file, cancellationToken))];
         byte[] key = Key(sources, tokenizer, digests);
-        string path = Path.Combine(options.CacheDirectory, $"{Convert.ToHexStringLower(key)}.tokens");
+        string path = Path.Combine(options.CacheDirectory, Convert.ToHexStringLower(key) + KeptCorpus.Extension);
         CorpusFile? file = TryOpen(path, key, notices, cancellationToken);
         bool isFromCache = file is not null;
         if (file is null)

@@ -42,9 +42,11 @@ internal static class ResultModel
         public override void Produce(long firstRow, Span<byte> destination, Scratch scratch)
         {
             int rowBytes = checked((int)RowBytes);
+            Span<float> values = scratch.Floats(parameter.Columns);
             for (int row = (int)firstRow; !destination.IsEmpty; row++, destination = destination[rowBytes..])
             {
-                WeightTypes.Narrow(parameter.Value.Row(row), _type, destination[..rowBytes]);
+                parameter.Values.ReadRow(row, values);
+                WeightTypes.Narrow(values, _type, destination[..rowBytes]);
             }
         }
     }

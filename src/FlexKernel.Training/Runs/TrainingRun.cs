@@ -30,7 +30,7 @@ public sealed class TrainingRun : IDisposable
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly string? _frozen;
     private readonly double _flopsPerToken;
-    private readonly double _peak;
+    private double _peak;
     private TrainingLog _log;
     private RunState _state;
     private double _bits = double.NaN;
@@ -61,7 +61,6 @@ public sealed class TrainingRun : IDisposable
             _secondsBefore = _state.Seconds;
             _log = TrainingLog.Open(directory.Log, _state.Step);
             _flopsPerToken = FlopCount.PerToken(_model, definition.Data.Window);
-            _peak = progress is null ? 0 : MachineProbe.FusedMultiplyAddPeak(options.Training.Path, options.Training.Threads, repetitions: 3);
         }
         catch
         {
@@ -151,6 +150,7 @@ public sealed class TrainingRun : IDisposable
         double? first = null;
         try
         {
+            MeasurePeak();
             if (_state.Step == 0)
             {
                 first = Validate(cancellationToken);
@@ -269,6 +269,7 @@ public sealed class TrainingRun : IDisposable
 
     private double? Validate(CancellationToken cancellationToken)
     {
+        MeasurePeak();
         double nats = 0;
         long bytes = 0;
         for (int i = 0; i < Math.Min(_texts.Validation.Count, _definition.ValidationSequences); i++)
@@ -349,6 +350,15 @@ public sealed class TrainingRun : IDisposable
             ShareOfPeak = _peak > 0 ? speed * _flopsPerToken / _peak : null,
             Left = TimeSpan.FromSeconds(left),
         });
+    }
+
+    // Beside other programs one measurement may come out too low: the best of all counts.
+    private void MeasurePeak()
+    {
+        if (_progress is not null)
+        {
+            _peak = Math.Max(_peak, MachineProbe.FusedMultiplyAddPeak(_options.Training.Path, _options.Training.Threads, repetitions: 3));
+        }
     }
 
     private void Tell(string notice) => _progress?.Report(new TrainingProgress { Step = _state?.Step ?? 0, Steps = _definition.Schedule.Steps, Notice = notice });

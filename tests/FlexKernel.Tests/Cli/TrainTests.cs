@@ -102,7 +102,26 @@ public sealed class TrainTests : IDisposable
         Assert.False(TestData.Bytes(_files["merged/model.safetensors"]).SequenceEqual(Weights("base")));
         (await GenerateAsync("merged")).AssertOk();
         (await TrainAsync("finetune", "other", [.. texts, "--adapter", _files["tuned/adapter"], "--rank", "4"])).AssertFails(ExitCode.Usage, "--adapter", "--rank");
+        (await TrainAsync("finetune", "more", [.. texts, "--force", "--targets", "q_prof"])).AssertFails(ExitCode.NotLoaded, "q_prof");
+        Assert.True(File.Exists(_files["more/adapter/adapter_model.safetensors"]));
         (await TrainAsync("finetune", "more", [.. texts, "--force"])).AssertOk();
+    }
+
+    [Fact]
+    public async Task Cache_AfterARun_ListsAndPurgesTheTokens()
+    {
+        (await BaseAsync("run", "--steps", "1")).AssertOk();
+
+        CliRun list = await CliRun.Of("cache", "--cache-dir", _files["cache"], "--json");
+        string file = Assert.Single(list.Json).GetProperty("tokens").GetString()!;
+        Assert.Equal((Path.GetFullPath(_files["cache"]), new FileInfo(file).Length), (Path.GetDirectoryName(file), list.Json[0].GetProperty("bytes").GetInt64()));
+        Assert.Contains(file, (await CliRun.Of("cache", "--cache-dir", _files["cache"])).Out, StringComparison.Ordinal);
+
+        CliRun purge = await CliRun.Of("cache", "purge", "--cache-dir", _files["cache"]);
+        purge.AssertOk();
+        Assert.Contains("tokens of 1 set of texts", purge.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(file));
+        Assert.Contains("nothing", (await CliRun.Of("cache", "--cache-dir", _files["cache"])).Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -4,28 +4,29 @@ using System.Globalization;
 using FlexKernel.Cli.Options;
 using FlexKernel.Cli.Output;
 using FlexKernel.Packing;
+using FlexKernel.Training.Data;
 
 namespace FlexKernel.Cli.Packing;
 
-/// <summary>Shows and deletes the packed weights that <c>--cache</c> kept.</summary>
+/// <summary>Shows and deletes what is kept to be quick the next time: packed weights of <c>--cache</c>, and tokens of the texts that were trained on.</summary>
 internal sealed class CacheVerb : Verb
 {
-    private const string List = "list";
-    private const string Purge = "purge";
+    private const string ListAction = "list";
+    private const string PurgeAction = "purge";
 
     private readonly Argument<string> _action = new("ACTION")
     {
         Description = "list, the default, or purge",
         Arity = ArgumentArity.ZeroOrOne,
-        DefaultValueFactory = _ => List,
+        DefaultValueFactory = _ => ListAction,
     };
 
-    private readonly Option<string?> _model = OptionFactory.Text("--model", "Purge the entries of this model directory only", "DIR");
-    private readonly Option<string?> _directory = CacheOptions.Place("The cache, instead of the user's");
+    private readonly Option<string?> _model = OptionFactory.Text("--model", "Purge the packed weights of this model directory only", "DIR");
+    private readonly Option<string?> _directory = CacheOptions.Place("A cache that is not the user's: what --cache-dir named");
     private readonly Option<bool> _json = CommonOptions.Json("One JSON object per entry");
 
     public CacheVerb(Terminal terminal)
-        : base("cache", "Lists and purges the packed weights that --cache keeps.", terminal)
+        : base("cache", "Lists and purges what is kept: packed weights of --cache, tokens of training texts.", terminal)
     {
         Add(_action);
         Add(_model);
@@ -42,17 +43,19 @@ internal sealed class CacheVerb : Verb
 
     protected override Task<int> RunAsync(ParseResult parse, CancellationToken cancellationToken)
     {
-        PackedWeightCache cache = CacheOptions.At(parse.GetValue(_directory));
+        string? directory = parse.GetValue(_directory);
+        PackedWeightCache cache = CacheOptions.At(directory);
+        IReadOnlyList<KeptCorpus> corpora = KeptCorpus.In(directory ?? CorpusOptions.DefaultCacheDirectory);
         string action = parse.GetValue(_action)!;
         string? model = parse.GetValue(_model);
-        if (action is not (List or Purge))
+        if (action is not (ListAction or PurgeAction))
         {
-            throw CliException.Usage($"cache: expected {List} or {Purge}, found '{action}'");
+            throw CliException.Usage($"cache: expected {ListAction} or {PurgeAction}, found '{action}'");
         }
 
-        if (action == List && model is not null)
+        if (action == ListAction && model is not null)
         {
-            throw CliException.Usage($"cache: --model goes with {Purge}");
+            throw CliException.Usage($"cache: --model goes with {PurgeAction}");
         }
 
         ImmutableArray<PackedCacheEntry> stale = cache.DropStale();
@@ -61,24 +64,29 @@ internal sealed class CacheVerb : Verb
             Terminal.Note($"deleted {Entries(stale)} of models that are gone or changed");
         }
 
-        if (action == Purge)
+        if (action == PurgeAction)
         {
             Terminal.Note($"deleted {Entries(cache.Purge(model))} from {cache.Directory}");
+            if (model is null)
+            {
+                Purge(corpora);
+            }
+
             return Task.FromResult(ExitCode.Ok);
         }
 
         ImmutableArray<PackedCacheEntry> entries = cache.Entries();
         if (parse.GetValue(_json))
         {
-            WriteJson(entries);
+            WriteJson(entries, corpora);
         }
-        else if (entries.IsEmpty)
+        else if (entries.IsEmpty && corpora.Count == 0)
         {
-            Terminal.Note($"nothing in {cache.Directory}");
+            Terminal.Note($"nothing in {directory ?? Path.GetDirectoryName(cache.Directory)}");
         }
         else
         {
-            WriteTable(entries);
+            WriteTable(entries, corpora);
         }
 
         return Task.FromResult(ExitCode.Ok);
@@ -90,21 +98,40 @@ internal sealed class CacheVerb : Verb
         return $"{number}, {Amounts.Bytes(entries.Sum(e => e.Bytes))}";
     }
 
-    private static string Time(PackedCacheEntry entry) => entry.LastUsed.ToString("yyyy-MM-dd HH:mm'Z'", CultureInfo.InvariantCulture);
+    private static string Time(DateTime time) => time.ToString("yyyy-MM-dd HH:mm'Z'", CultureInfo.InvariantCulture);
 
-    private void WriteTable(ImmutableArray<PackedCacheEntry> entries)
+    private void Purge(IReadOnlyList<KeptCorpus> corpora)
+    {
+        foreach (KeptCorpus corpus in corpora)
+        {
+            corpus.Delete();
+        }
+
+        if (corpora.Count > 0)
+        {
+            string sets = corpora.Count == 1 ? "1 set" : $"{corpora.Count} sets";
+            Terminal.Note($"deleted the tokens of {sets} of texts, {Amounts.Bytes(corpora.Sum(c => c.Bytes))}, from {Path.GetDirectoryName(corpora[0].Path)}");
+        }
+    }
+
+    private void WriteTable(ImmutableArray<PackedCacheEntry> entries, IReadOnlyList<KeptCorpus> corpora)
     {
         foreach (PackedCacheEntry entry in entries)
         {
             string size = Amounts.Bytes(entry.Bytes).PadLeft(9);
             Terminal.Out.WriteLine(
-                $"{size}  {Time(entry)}  {SafeText.ForTerminal(entry.ModelType)}  {SafeText.ForTerminal(entry.Formats)}  {SafeText.ForTerminal(entry.Model)}");
+                $"{size}  {Time(entry.LastUsed)}  {SafeText.ForTerminal(entry.ModelType)}  {SafeText.ForTerminal(entry.Formats)}  {SafeText.ForTerminal(entry.Model)}");
         }
 
-        Terminal.Out.WriteLine($"{Amounts.Bytes(entries.Sum(e => e.Bytes)).PadLeft(9)}  in all");
+        foreach (KeptCorpus corpus in corpora)
+        {
+            Terminal.Out.WriteLine($"{Amounts.Bytes(corpus.Bytes).PadLeft(9)}  {Time(corpus.Made)}  tokens of texts  {SafeText.ForTerminal(corpus.Path)}");
+        }
+
+        Terminal.Out.WriteLine($"{Amounts.Bytes(entries.Sum(e => e.Bytes) + corpora.Sum(c => c.Bytes)).PadLeft(9)}  in all");
     }
 
-    private void WriteJson(ImmutableArray<PackedCacheEntry> entries)
+    private void WriteJson(ImmutableArray<PackedCacheEntry> entries, IReadOnlyList<KeptCorpus> corpora)
     {
         using JsonLines lines = new(Terminal.Out);
         foreach (PackedCacheEntry entry in entries)
@@ -118,6 +145,18 @@ internal sealed class CacheVerb : Verb
                 json.WriteNumber("bytes"u8, entry.Bytes);
                 json.WriteString("last_used"u8, entry.LastUsed);
                 json.WriteString("directory"u8, entry.Directory);
+                json.WriteEndObject();
+            });
+        }
+
+        foreach (KeptCorpus corpus in corpora)
+        {
+            lines.Write(json =>
+            {
+                json.WriteStartObject();
+                json.WriteString("tokens"u8, corpus.Path);
+                json.WriteNumber("bytes"u8, corpus.Bytes);
+                json.WriteString("made"u8, corpus.Made);
                 json.WriteEndObject();
             });
         }

@@ -51,18 +51,15 @@ internal sealed class FinetuneVerb : Verb
             throw CliException.Usage("--adapter brings its own rank, alpha and targets; leave out --rank, --alpha and --targets");
         }
 
-        AdapterConfig? config = adapter is null ? Config(parse, source) : null;
+        LoraAdapter start = adapter is null ? StartAdapter.Create(model, Config(parse, source), _run.Seed(parse)) : LoraAdapter.Load(adapter, model);
         _run.CheckDirectory(parse);
         using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, source, _run.Pieces, parse, cancellationToken);
         data = texts.Identify(data);
         RunDefinition definition = _run.Define(
             parse, "finetune", Path.GetFullPath(source), data, texts.Training.Count, Recipe.Adapter(_run.WeightDecay(parse, 0)), Recipe.AdapterRate);
         using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));
-        if (adapter is null)
-        {
-            StartAdapter.Write(directory.StartAdapter, model, config!, _run.Seed(parse));
-        }
-        else if (StartAdapter.Copy(directory.StartAdapter, model, adapter).Dropout is > 0 and var dropout)
+        start.Save(directory.StartAdapter);
+        if (start.Config.Dropout is > 0 and var dropout)
         {
             Terminal.Note($"{adapter}: its dropout of {dropout} is kept in its configuration and not applied in training");
         }
