@@ -170,9 +170,14 @@ public sealed class RunTexts : IDisposable
 
     private static ITrainingSet Joined(List<ITrainingSet> sets) => sets is [ITrainingSet only] ? only : new JoinedSets(sets);
 
-    private static int Separator(ByteLevelBpeTokenizer tokenizer, ModelDescription model, string directory) =>
-        model.EndOfSequenceIds is [int id, ..] ? id
-        : tokenizer.EosId ?? throw new RunException($"{directory}: neither config.json nor the tokenizer names the token that ends a text (eos_token_id).");
+    private static int Separator(ByteLevelBpeTokenizer tokenizer, ModelDescription model, string directory)
+    {
+        int id = model.EndOfSequenceIds is [int first, ..] ? first
+            : tokenizer.EosId ?? throw new RunException($"{directory}: neither config.json nor the tokenizer names the token that ends a text (eos_token_id).");
+        return id < tokenizer.VocabularySize
+            ? id
+            : throw new RunException($"{directory}/config.json: expected an eos_token_id of the tokenizer, which has {tokenizer.VocabularySize} tokens, found {id}.");
+    }
 
     private sealed class EmptySet : ITrainingSet
     {

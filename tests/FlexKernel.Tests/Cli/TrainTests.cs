@@ -245,6 +245,19 @@ public sealed class TrainTests : IDisposable
     }
 
     [Fact]
+    public async Task EndOfText_IsTheTokenizers_OrNamedAsNoneOfIt()
+    {
+        (await CliRun.Of("synth", _files["larger"], "--shape", "tiny", "--vocab", "9000", "--tokenizer", Models, "--quiet")).AssertOk();
+        JsonObject config = Config("larger", "config.json");
+        Assert.Equal(Config(Models, "config.json")["eos_token_id"]!.GetValue<int>(), config["eos_token_id"]!.GetValue<int>());
+
+        config["eos_token_id"] = 8999;
+        _files.Write("larger/config.json", Encoding.UTF8.GetBytes(config.ToJsonString()));
+        (await CliRun.Of(Arguments("base", "run", WriteTexts(), "--from", _files["larger"])))
+            .AssertFails(ExitCode.NotLoaded, "config.json", "eos_token_id", "8192", "8999");
+    }
+
+    [Fact]
     public async Task TooLittleText_SaysHowMuchThereIs()
     {
         string few = _files.Write("few.txt", "Hello, world."u8);

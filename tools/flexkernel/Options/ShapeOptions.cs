@@ -1,5 +1,6 @@
 using System.CommandLine;
 using FlexKernel.Conversion;
+using FlexKernel.Training.Data;
 
 namespace FlexKernel.Cli.Options;
 
@@ -39,8 +40,15 @@ internal sealed class ShapeOptions
     public bool IsGiven(ParseResult parse) => (parse.GetValue(_shape) ?? parse.GetValue(_config)) is not null;
 
     /// <summary>The configuration asked for.</summary>
+    /// <param name="parse">The command line.</param>
+    /// <param name="tokenizer">The model directory whose tokenizer the model gets, and with it the token that ends a text; null: the shape's own.</param>
     /// <exception cref="CliException">Neither or both of shape and configuration are named, or the file is no configuration.</exception>
-    public ReadOnlyMemory<byte> Config(ParseResult parse) => Overrides(parse).Apply(Config(parse, out string file), file);
+    public ReadOnlyMemory<byte> Config(ParseResult parse, string? tokenizer)
+    {
+        ReadOnlyMemory<byte> config = Config(parse, out string file);
+        int? end = tokenizer is null ? null : CorpusTokenizer.Load(Path.Combine(tokenizer, "tokenizer.json")).Tokenizer.EosId;
+        return (Overrides(parse) with { EndOfSequence = end }).Apply(config, file);
+    }
 
     private static Option<int?> Size(string name, string description) => OptionFactory.Value(name, description, "N", Parsers.Integer(1));
 

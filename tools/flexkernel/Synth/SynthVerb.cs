@@ -44,13 +44,14 @@ internal sealed class SynthVerb : Verb
     protected override async Task<int> RunAsync(ParseResult parse, CancellationToken cancellationToken)
     {
         string destination = parse.GetRequiredValue(_destination);
-        ReadOnlyMemory<byte> config = _shape.Config(parse);
+        string? tokenizer = parse.GetValue(_tokenizer) is { } directory ? ModelLocator.Find(directory) : null;
+        ReadOnlyMemory<byte> config = _shape.Config(parse, tokenizer);
         SyntheticOptions options = new()
         {
             Type = parse.GetValue(_type) ?? TensorType.BF16,
             Seed = (ulong)(parse.GetValue(_seed) ?? 1),
             Sharding = _output.Sharding(parse),
-            TokenizerDirectory = parse.GetValue(_tokenizer) is { } tokenizer ? ModelLocator.Find(tokenizer) : null,
+            TokenizerDirectory = tokenizer,
             Overwrite = _output.Overwrite(parse),
         };
         await _output.WriteAsync(

@@ -3,8 +3,6 @@ using FlexKernel.Checkpoints;
 using FlexKernel.Cli.Options;
 using FlexKernel.Conversion;
 using FlexKernel.Model;
-using FlexKernel.Text;
-using FlexKernel.Training.Data;
 using FlexKernel.Training.Recipes;
 using FlexKernel.Training.Runs;
 
@@ -51,7 +49,7 @@ internal sealed class TrainBaseVerb : Verb
 
         string tokenizer = from is not null ? ModelLocator.Find(from)
             : ModelLocator.Find(parse.GetValue(_tokenizer) ?? throw CliException.Usage("--tokenizer: expected the model directory whose tokenizer the new model uses"));
-        ReadOnlyMemory<byte> config = from is null ? WithEndOfText(_shape.Config(parse), tokenizer) : default;
+        ReadOnlyMemory<byte> config = from is null ? _shape.Config(parse, tokenizer) : default;
         ModelDescription model = from is null ? ModelConfigReader.Read(config, "config.json") : ModelConfigReader.Read(Path.Combine(from, "config.json"));
         RunData data = _run.Data(parse, model.MaxPositions);
         OptimizerKind optimizer = _optimizer.Read(parse);
@@ -73,12 +71,5 @@ internal sealed class TrainBaseVerb : Verb
 
         RunDefinition Define(int sequences) => _run.Define(
             parse, "base", start, data, sequences, Recipe.Base(model, optimizer, _run.WeightDecay(parse, UsualDecay)), Recipe.BaseRate(optimizer));
-    }
-
-    // A model must know the token that ends a text, and the shape's own may be another vocabulary's.
-    private static ReadOnlyMemory<byte> WithEndOfText(ReadOnlyMemory<byte> config, string tokenizerDirectory)
-    {
-        ByteLevelBpeTokenizer tokenizer = CorpusTokenizer.Load(Path.Combine(tokenizerDirectory, "tokenizer.json")).Tokenizer;
-        return new ShapeOverrides { EndOfSequence = tokenizer.EosId }.Apply(config, "config.json");
     }
 }
