@@ -1,5 +1,4 @@
 using System.IO.Enumeration;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using FlexKernel.Checkpoints;
 using FlexKernel.Kernels;
@@ -81,20 +80,17 @@ public sealed partial class TrainableModel : IDisposable
         using WeightFiles files = WeightFiles.Open(directory);
         TensorShape[] present = TensorShape.Of(files);
         TensorMap map = new TensorLayout(description).Resolve([.. present.Where(tensor => !IsBias(tensor.Name))], directory);
+        if (map.Slots.FirstOrDefault(tensor => tensor.Value.Role is TensorRole.FusedGateUp or TensorRole.FusedDown).Key is { } fused)
+        {
+            throw new NotSupportedException($"{directory}: tensor '{fused}' holds all experts; training reads one tensor per expert.");
+        }
+
         Dictionary<TensorSlot, Parameter> slots = [];
         Dictionary<int, Parameter> biases = [];
         try
         {
-            foreach ((string name, TensorSlot slot) in map.Slots)
-            {
-                if (slot.Role is TensorRole.FusedGateUp or TensorRole.FusedDown)
-                {
-                    throw new NotSupportedException($"{directory}: tensor '{name}' holds all experts; training reads one tensor per expert.");
-                }
-
-                slots.Add(slot, Read(files, name));
-            }
-
+            using WorkerTeam team = new(options.Threads);
+            files.Load(entry => map.Slots.TryGetValue(entry.Name, out TensorSlot slot) ? Sink(entry, slot, slots, team) : null, new CheckpointReadOptions());
             ReadBiases(description, files, [.. present.Where(tensor => IsBias(tensor.Name)).Select(tensor => tensor.Name)], biases);
             return new TrainableModel(description, options, slots, biases);
         }
@@ -180,29 +176,20 @@ public sealed partial class TrainableModel : IDisposable
 
     private static bool IsBias(string name) => name.EndsWith(BiasSuffix, StringComparison.Ordinal);
 
-    private static Parameter Read(WeightFiles files, string name)
+    // Matrices stay as they are stored until they train.
+    private static ITensorSink Sink(TensorEntry entry, TensorSlot slot, Dictionary<TensorSlot, Parameter> slots, WorkerTeam team)
     {
-        StoredTensor tensor = files[name];
-        if (tensor.Entry.Shape is not [long rows, long columns])
+        StoredType type = WeightPlan.TypeOf(entry);
+        if (entry.Shape is not [long rows, long columns])
         {
-            return new Parameter(name, tensor.Entry.Shape, tensor.ReadSingles());
+            Parameter vector = new(entry.Name, entry.Shape, new float[entry.ElementCount]);
+            slots.Add(slot, vector);
+            return new VectorSink(vector.Value, type);
         }
 
-        PackedMatrix stored;
-        if (tensor.Entry.Type == TensorType.BF16)
-        {
-            byte[] bytes = tensor.ReadBytes();
-            stored = new PackedMatrix((int)rows, (int)columns, WeightFormat.BF16);
-            stored.WriteRows(0, bytes, StoredType.BF16, (int)columns);
-        }
-        else
-        {
-            float[] values = tensor.ReadSingles();
-            stored = new PackedMatrix((int)rows, (int)columns, WeightFormat.F32);
-            stored.WriteRows(0, MemoryMarshal.AsBytes(values.AsSpan()), StoredType.F32, (int)columns);
-        }
-
-        return new Parameter(name, stored);
+        PackedMatrix stored = new((int)rows, (int)columns, type == StoredType.BF16 ? WeightFormat.BF16 : WeightFormat.F32);
+        slots.Add(slot, new Parameter(entry.Name, stored));
+        return new RowSink([stored], type, stored.Columns, team: team);
     }
 
     private static void ReadBiases(ModelDescription description, WeightFiles files, HashSet<string> names, Dictionary<int, Parameter> biases)
@@ -212,7 +199,8 @@ public sealed partial class TrainableModel : IDisposable
             string name = BiasName(layer);
             if (names.Remove(name))
             {
-                Parameter bias = Read(files, name);
+                StoredTensor stored = files[name];
+                Parameter bias = new(name, stored.Entry.Shape, stored.ReadSingles());
                 biases.Add(layer, bias);
                 if (bias.Rows != description.Mixture.Count - 1 || bias.Columns != 1)
                 {
