@@ -117,18 +117,24 @@ public sealed class BenchResultsTests
         Append(wide, KernelPath.Bits512, 250, KvFormat.Q8);
 
         string speed = (await Bench("tables", directory.Path)).Out.Split("speed:\n\n")[1].Split("rival:")[0];
+        string beside = (await Bench("tables", directory.Path)).Out.Split("beside:\n\n")[1].Split("rows:")[0];
 
         Assert.Contains("AVX-512 (cpu A) | AVX2 (emulated on cpu A) |", speed, StringComparison.Ordinal);
         Assert.Matches(@"\| x +\| bf16 +\| pp8 +\| 1 +\| +200 tokens/s, 50 % \| +50.0 tokens/s, 50 % \|", speed);
         Assert.Matches(@"\| x +\| bf16, kv q8 +\| pp8 +\| 1 +\| +250 tokens/s, 50 % \| +missing \|", speed);
         Assert.Contains("`flexkernel bench x`", speed, StringComparison.Ordinal);
+        Assert.Matches(@"\| x +\| y +\| bf16 +\| pp8 +\| 1 +\| +1.20x \(1.10 – 1.30\), at least 1.15x \|", beside);
         Assert.Contains("not run there yet: **AVX2 with VNNI**, **NEON**. Emulated only, on a processor that has more: AVX2.", speed, StringComparison.Ordinal);
 
         void Append(MachineFacts machine, KernelPath path, double rate, KvFormat cache = KvFormat.F32)
         {
-            Measurement test = new(BenchTest.Prefill, 8, 0, new(rate, rate, rate), 1, 1, new(CeilingKind.MultiplyAdd, 2 * rate, rate), null);
+            Measurement test = new(BenchTest.Prefill, 8, 0, new(rate, rate, rate), 1, 1, new(CeilingKind.MultiplyAdd, [2 * rate, rate]))
+            {
+                Share = new(0.5, 0.5, 0.5),
+                Beside = new BesideTime(new(1.2, 1.1, 1.3), 1.15),
+            };
             BenchBlock block = new(new ModelFacts("x", "bf16", 1, 2, 0, null), path, 1, [test], []);
-            BenchReport report = new(new([], 0, [], [], 1, 1, 1, cache), machine, "flexkernel bench x", null, [block], []);
+            BenchReport report = new(new([], 0, [], [], 1, 1, 1, cache), machine, "flexkernel bench x", null, "y", [block], []);
             _clock = _clock.AddMinutes(1);
             ResultStore.Append(directory.Path, machine, new FixedClock(_clock), "run", json => JsonBench.Write(json, report));
         }

@@ -136,10 +136,36 @@ public sealed class BenchTests
     }
 
     [Fact]
+    public void Ceiling_ShareOfATurn_IsOfTheHigherProbeAroundIt()
+    {
+        Ceiling ceiling = new(CeilingKind.ReadBandwidth, [100, 80, 50, 40]);
+
+        Assert.Equal(new Spread(0.8, 0.5, 0.9), ceiling.ShareOf([90, 40, 40]));
+        Assert.Equal((50, 100), (ceiling.PerSecond.Median, ceiling.Best));
+    }
+
+    [Fact]
+    public async Task Beside_IsTimedInTurnsWithItsLeastWork()
+    {
+        CliRun run = await Run("--output", "json", "--beside", "10m", "--weights", "f32,q8");
+        CliRun directory = await Run("--beside", TestData.Repository("models"));
+
+        JsonElement report = Assert.Single(run.Json);
+        Assert.Equal("10m", report.GetProperty("beside").GetString());
+        ParameterCounts ours = ParameterCounts.Of(BenchShapes.Find("tiny")), theirs = ParameterCounts.Of(BenchShapes.Find("10m"));
+        JsonElement[] tests = [.. report.GetProperty("blocks").EnumerateArray().SelectMany(b => b.GetProperty("tests").EnumerateArray())];
+        Assert.Equal(4, tests.Length);
+        Assert.All(tests, test => Assert.InRange(Number(test, "beside_time"), 1e-4, 10));
+        Assert.All(tests, test => Assert.InRange(Number(test, "beside_floor"), 0.01, (double)ours.Total / theirs.Total * 2));
+        Assert.Matches(@"\| time / that of models \|", directory.Out);
+        (await Run("--beside", "huge")).AssertFails(ExitCode.Usage, "474m-mix", "huge");
+    }
+
+    [Fact]
     public void Disturbances_TellWhatMovedAndNothingElse()
     {
         MachineFacts quiet = new("cpu", 2, "AVX2", false, "", "os", "runtime", 0.1, IsOptimised: true);
-        Ceiling steady = new(CeilingKind.MultiplyAdd, 100, 101), moving = new(CeilingKind.MultiplyAdd, 100, 79);
+        Ceiling steady = new(CeilingKind.MultiplyAdd, [100, 101]), moving = new(CeilingKind.MultiplyAdd, [100, 79]);
 
         Assert.Empty(Disturbances.Find(quiet, [Block(new Spread(95, 90, 100), steady)]));
         string spread = Assert.Single(Disturbances.Find(quiet, [Block(new Spread(80, 70, 100), steady)]));
@@ -149,7 +175,7 @@ public sealed class BenchTests
         Assert.Equal(2, Disturbances.Find(quiet with { LoadAverage = 2, IsOptimised = false }, []).Count);
 
         static BenchBlock Block(Spread rate, Ceiling peak) => new(
-            new ModelFacts("x", "bf16", 1, 1, 0, null), KernelPath.Scalar, 1, [new Measurement(BenchTest.Prefill, 8, 0, rate, 1, 1, peak, null)], []);
+            new ModelFacts("x", "bf16", 1, 1, 0, null), KernelPath.Scalar, 1, [new Measurement(BenchTest.Prefill, 8, 0, rate, 1, 1, peak)], []);
     }
 
     [Fact]
@@ -199,9 +225,11 @@ public sealed class BenchTests
 
     private static void AssertShare(JsonElement test)
     {
-        double best = Math.Max(Number(test, "ceiling_before"), Number(test, "ceiling_after"));
-        double rate = Number(test, "tokens_per_second");
-        AssertClose(Number(test, "per_second") / best, Number(test, "share"));
+        double rate = Number(test, "tokens_per_second"), work = Number(test, "work_per_token");
+        double least = Number(test, "tokens_per_second_min") * work / Number(test, "ceiling_per_second_max");
+        double most = Number(test, "tokens_per_second_max") * work / Number(test, "ceiling_per_second_min");
+        Assert.InRange(Number(test, "share"), least * 0.999 - 0.0001, most * 1.001 + 0.0001);
+        AssertClose(Number(test, "floor_ms_per_token"), 1000 * work / Number(test, "ceiling_per_second"));
         AssertClose(rate * Number(test, "work_per_token"), Number(test, "per_second"));
         AssertClose(1000 / rate, Number(test, "ms_per_token"));
         Assert.InRange(rate, Number(test, "tokens_per_second_min"), Number(test, "tokens_per_second_max"));

@@ -81,11 +81,18 @@ internal enum CeilingKind
     ReadBandwidth,
 }
 
-/// <summary>A ceiling of the machine, probed right before and right after a measurement; per second.</summary>
-internal sealed record Ceiling(CeilingKind Kind, double Before, double After)
+/// <summary>A ceiling of the machine, probed before the first turn of a measurement and after every turn; per second.</summary>
+internal sealed record Ceiling(CeilingKind Kind, IReadOnlyList<double> Probes)
 {
-    /// <summary>What shares are given of: the higher one, so that a share never flatters.</summary>
-    public double Best => Math.Max(Before, After);
+    /// <summary>The highest that was probed.</summary>
+    public double Best => Probes.Max();
+
+    /// <summary>All that was probed.</summary>
+    public Spread PerSecond => Spread.Of(Probes);
+
+    /// <summary>The share that each turn reached, of the higher of the probes before and after it, so that a share never flatters.</summary>
+    /// <param name="perSecond">What each turn did per second.</param>
+    public Spread ShareOf(IReadOnlyList<double> perSecond) => Spread.Of(perSecond.Select((did, turn) => did / Math.Max(Probes[turn], Probes[turn + 1])));
 
     /// <summary>How people call it.</summary>
     public string Name => Kind switch
@@ -114,6 +121,11 @@ internal enum BenchTest
 /// <param name="Ratio">Ours divided by its, turn by turn.</param>
 internal sealed record RivalRate(Spread Rate, Spread Ratio);
 
+/// <summary>The same test by another model, in turns with ours.</summary>
+/// <param name="Ratio">Our time divided by its, turn by turn.</param>
+/// <param name="Floor">Our least work divided by its, in what the ceiling counts.</param>
+internal sealed record BesideTime(Spread Ratio, double Floor);
+
 /// <summary>One test.</summary>
 /// <param name="Test">Its kind.</param>
 /// <param name="Tokens">Tokens read or written.</param>
@@ -122,10 +134,17 @@ internal sealed record RivalRate(Spread Rate, Spread Ratio);
 /// <param name="Operations">Operations one token takes at least.</param>
 /// <param name="Bytes">Bytes that are read for one token at least.</param>
 /// <param name="Ceiling">What bounds it.</param>
-/// <param name="Rival">The rival at the same test, or null.</param>
-internal sealed record Measurement(
-    BenchTest Test, int Tokens, int Context, Spread Rate, double Operations, double Bytes, Ceiling Ceiling, RivalRate? Rival)
+internal sealed record Measurement(BenchTest Test, int Tokens, int Context, Spread Rate, double Operations, double Bytes, Ceiling Ceiling)
 {
+    /// <summary>The share of the ceiling that was reached, turn by turn.</summary>
+    public Spread Share { get; init; } = new(0, 0, 0);
+
+    /// <summary>The rival at the same test, or null.</summary>
+    public RivalRate? Rival { get; init; }
+
+    /// <summary>The model beside it at the same test, or null.</summary>
+    public BesideTime? Beside { get; init; }
+
     /// <summary>As in llama-bench: <c>pp512</c>, <c>tg64</c>, <c>tg64@4096</c>.</summary>
     public string Name => Test == BenchTest.Prefill ? $"pp{Tokens}"
         : Context == BenchPlan.DefaultContext ? $"tg{Tokens}"
@@ -137,10 +156,8 @@ internal sealed record Measurement(
     /// <summary>Operations or bytes per second.</summary>
     public double PerSecond => Work * Rate.Median;
 
-    public double Share => PerSecond / Ceiling.Best;
-
     /// <summary>The least time per token that the ceiling allows.</summary>
-    public double FloorMilliseconds => 1000 * Work / Ceiling.Best;
+    public double FloorMilliseconds => 1000 * Work / Ceiling.PerSecond.Median;
 
     public double Milliseconds => 1000 / Rate.Median;
 }
@@ -160,7 +177,8 @@ internal sealed record BenchBlock(
 /// <param name="Machine">Where.</param>
 /// <param name="Command">The command line.</param>
 /// <param name="Rival">The other engine, or null.</param>
+/// <param name="Beside">The name of the other model, or null.</param>
 /// <param name="Blocks">What was measured.</param>
 /// <param name="Warnings">What a reader has to know.</param>
 internal sealed record BenchReport(
-    BenchPlan Plan, MachineFacts Machine, string Command, string? Rival, IReadOnlyList<BenchBlock> Blocks, IReadOnlyList<string> Warnings);
+    BenchPlan Plan, MachineFacts Machine, string Command, string? Rival, string? Beside, IReadOnlyList<BenchBlock> Blocks, IReadOnlyList<string> Warnings);

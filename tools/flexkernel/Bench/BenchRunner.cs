@@ -3,11 +3,12 @@ using FlexKernel.Kernels;
 
 namespace FlexKernel.Cli.Bench;
 
-/// <summary>Measures a model at one vector width with some threads, each measurement between two probes of its ceiling.</summary>
+/// <summary>Measures a model at one vector width with some threads, each turn of a measurement between two probes of its ceiling.</summary>
 /// <param name="model">The model.</param>
 /// <param name="plan">What to measure.</param>
 /// <param name="rival">Another engine to run in turns with ours, or null.</param>
-internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? rival)
+/// <param name="beside">Another model to run in turns with ours, or null.</param>
+internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? rival, BenchModel? beside)
 {
     // A pass of a few tokens is short.
     private const int PassesPerTurn = 8;
@@ -20,53 +21,79 @@ internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? 
     public BenchBlock Run(KernelPath path, int threads, Action<string> onStep, CancellationToken cancellationToken)
     {
         using BenchEngine engine = new(model, plan, path, threads, cancellationToken);
+        using BenchEngine? other = beside is null ? null : new(beside, plan, path, threads, cancellationToken);
         List<Measurement> tests = [];
         foreach (int tokens in plan.Prefill)
         {
             onStep($"prefill {tokens}");
-            CeilingKind kind = model.Weights.IsQuantized ? CeilingKind.Int8Dot : CeilingKind.MultiplyAdd;
-            int passes = (tokens + plan.Batch - 1) / plan.Batch;
-            Measurement test = new(
-                BenchTest.Prefill, tokens, 0, new(0, 0, 0), model.PrefillOperations(tokens) / tokens, model.DecodeBytes * passes / tokens, new(kind, 0, 0), null);
-            tests.Add(Measure(test, path, threads, () => engine.Prefill(tokens), cancellationToken));
+            tests.Add(Measure(
+                Prefill(model, tokens), other is null ? null : Prefill(beside!, tokens), path, threads,
+                () => engine.Prefill(tokens), () => other!.Prefill(tokens), cancellationToken));
         }
 
         foreach (int context in plan.Decode == 0 ? [] : plan.Contexts)
         {
             onStep($"decode {plan.Decode} after {context}");
             using Sequence prefix = engine.Start(context);
-
-            // The cache grows while tokens are written: the mean length counts.
-            double positions = context + BenchPlan.DecodeDiscarded + (plan.Decode + 1) / 2.0;
-            double bytes = model.DecodeBytes + engine.CacheBytesPerPosition * positions;
-            Measurement test = new(
-                BenchTest.Decode, plan.Decode, context, new(0, 0, 0), model.DecodeOperations(positions), bytes, new(CeilingKind.ReadBandwidth, 0, 0), null);
-            tests.Add(Measure(test, path, threads, () => engine.Decode(prefix, plan.Decode), cancellationToken));
+            using Sequence? otherPrefix = other?.Start(context);
+            tests.Add(Measure(
+                Decode(model, engine, context), other is null ? null : Decode(beside!, other, context), path, threads,
+                () => engine.Decode(prefix, plan.Decode), () => other!.Decode(otherPrefix!, plan.Decode), cancellationToken));
         }
 
         return new BenchBlock(model.Facts, path, threads, tests, MeasureRows(engine, onStep));
     }
 
-    private Measurement Measure(Measurement test, KernelPath path, int threads, Func<double> run, CancellationToken cancellationToken)
+    private Measurement Prefill(BenchModel of, int tokens)
+    {
+        CeilingKind kind = of.Weights.IsQuantized ? CeilingKind.Int8Dot : CeilingKind.MultiplyAdd;
+        int passes = (tokens + plan.Batch - 1) / plan.Batch;
+        return new Measurement(
+            BenchTest.Prefill, tokens, 0, new(0, 0, 0), of.PrefillOperations(tokens) / tokens, of.DecodeBytes * passes / tokens, new(kind, []));
+    }
+
+    private Measurement Decode(BenchModel of, BenchEngine engine, int context)
+    {
+        // The cache grows while tokens are written: the mean length counts.
+        double positions = context + BenchPlan.DecodeDiscarded + (plan.Decode + 1) / 2.0;
+        double bytes = of.DecodeBytes + engine.CacheBytesPerPosition * positions;
+        return new Measurement(
+            BenchTest.Decode, plan.Decode, context, new(0, 0, 0), of.DecodeOperations(positions), bytes, new(CeilingKind.ReadBandwidth, []));
+    }
+
+    private Measurement Measure(
+        Measurement test, Measurement? other, KernelPath path, int threads, Func<double> run, Func<double> runOther, CancellationToken cancellationToken)
     {
         BenchEngine.WarmUp(() => run());
-        double before = Probe(test.Ceiling.Kind, path, threads);
-        List<double> ours = [], theirs = [];
-        for (int i = 0; i < plan.Repetitions; i++)
+        if (other is not null)
+        {
+            BenchEngine.WarmUp(() => runOther());
+        }
+
+        List<double> ours = [], besides = [], theirs = [], probes = [Probe(test.Ceiling.Kind, path, threads)];
+        for (int turn = 0; turn < plan.Repetitions; turn++)
         {
             ours.Add(test.Tokens / run());
+            probes.Add(Probe(test.Ceiling.Kind, path, threads));
+            if (other is not null)
+            {
+                besides.Add(test.Tokens / runOther());
+            }
+
             if (rival is not null)
             {
                 theirs.Add(rival.TokensPerSecond(test, threads, cancellationToken));
             }
         }
 
-        double after = Probe(test.Ceiling.Kind, path, threads);
+        Ceiling ceiling = test.Ceiling with { Probes = probes };
         return test with
         {
             Rate = Spread.Of(ours),
-            Ceiling = new Ceiling(test.Ceiling.Kind, before, after),
+            Ceiling = ceiling,
+            Share = ceiling.ShareOf([.. ours.Select(rate => rate * test.Work)]),
             Rival = rival is null ? null : new RivalRate(Spread.Of(theirs), Spread.Of(ours.Zip(theirs, (a, b) => a / b))),
+            Beside = other is null ? null : new BesideTime(Spread.Of(ours.Zip(besides, (a, b) => b / a)), test.Work / other.Work),
         };
     }
 

@@ -16,8 +16,10 @@ internal static class BenchShapes
     public static string All => string.Join(", ", Names);
 
     /// <summary>A named shape, or that of a configuration file or a directory that holds one.</summary>
+    /// <param name="nameOrPath">The name or path.</param>
+    /// <param name="option">Who asks, for errors.</param>
     /// <exception cref="CliException">It is neither.</exception>
-    public static ModelDescription Find(string nameOrPath)
+    public static ModelDescription Find(string nameOrPath, string option = "--shape")
     {
         if (Names.Contains(nameOrPath))
         {
@@ -27,6 +29,6 @@ internal static class BenchShapes
         string path = Directory.Exists(nameOrPath) ? Path.Combine(nameOrPath, "config.json") : nameOrPath;
         return File.Exists(path)
             ? ModelConfigReader.Read(path)
-            : throw CliException.Usage($"--shape: expected {All} or a config.json, found '{nameOrPath}'");
+            : throw CliException.Usage($"{option}: expected {All} or a config.json, found '{nameOrPath}'");
     }
 }

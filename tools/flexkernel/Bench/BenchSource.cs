@@ -21,10 +21,13 @@ internal sealed class BenchSource(Terminal terminal)
         "--weights", "Keep weights as f32, bf16, q8, q4 or q4c, one after the other; by default as stored, random ones as bf16",
         "FORMAT[,FORMAT]", Parsers.Format);
 
+    private readonly Option<string?> _beside = OptionFactory.Text(
+        "--beside", "Another model to run in turns, a shape, config.json or directory: its time divides that of the first", "NAME");
+
     private readonly Option<int?> _active = CommonOptions.ActiveExperts();
     private readonly Option<bool> _quiet = CommonOptions.Quiet();
 
-    public IReadOnlyList<Option> All => [_model, _shape, _weights, _active, _quiet];
+    public IReadOnlyList<Option> All => [_model, _shape, _beside, _weights, _active, _quiet];
 
     /// <summary>The formats asked for; null stands for that of the file.</summary>
     public IReadOnlyList<WeightFormat?> Formats(ParseResult parse) => parse.GetValue(_weights) is { Length: > 0 } given
@@ -40,11 +43,14 @@ internal sealed class BenchSource(Terminal terminal)
             throw CliException.Usage("--model and --shape are both given; give one");
         }
 
-        ModelDescription description = Describe(parse, positions);
+        ModelDescription description = Describe(First(parse), positions);
         BenchModel.Resolve(description, parse.GetValue(_active));
-        if (positions > description.MaxPositions)
+        foreach (ModelDescription model in Beside(parse) is { } beside ? [description, Describe(beside, positions)] : (ModelDescription[])[description])
         {
-            throw CliException.Usage($"the measurements need {positions} positions; the model has {description.MaxPositions}");
+            if (positions > model.MaxPositions)
+            {
+                throw CliException.Usage($"the measurements need {positions} positions; the model has {model.MaxPositions}");
+            }
         }
     }
 
@@ -54,23 +60,13 @@ internal sealed class BenchSource(Terminal terminal)
     /// <param name="positions">Positions the measurements need.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="CliException">It does not fit into memory.</exception>
-    public async Task<BenchModel> LoadAsync(ParseResult parse, WeightFormat? format, int positions, CancellationToken cancellationToken)
-    {
-        if (parse.GetValue(_model) is not { } directory)
-        {
-            return Random(parse, format ?? WeightFormat.BF16, positions, cancellationToken);
-        }
+    public Task<BenchModel> LoadAsync(ParseResult parse, WeightFormat? format, int positions, CancellationToken cancellationToken) =>
+        LoadAsync(parse, First(parse), parse.GetValue(_active), format, positions, cancellationToken);
 
-        string found = ModelLocator.Find(directory);
-        LoadOptions options = new() { Weights = format };
-        ModelWeights weights = await LongWork.RunAsync(
-            terminal,
-            $"loading {found}",
-            WorkUnit.Bytes,
-            parse.GetValue(_quiet),
-            progress => ModelLoader.Load(found, options, progress, cancellationToken));
-        return new BenchModel(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(found))), weights, format, parse.GetValue(_active));
-    }
+    /// <summary>Makes or loads the model beside it, with its own number of experts per token; null when none is named.</summary>
+    /// <inheritdoc cref="LoadAsync(ParseResult, WeightFormat?, int, CancellationToken)"/>
+    public async Task<BenchModel?> LoadBesideAsync(ParseResult parse, WeightFormat? format, int positions, CancellationToken cancellationToken) =>
+        Beside(parse) is { } place ? await LoadAsync(parse, place, null, format, positions, cancellationToken) : null;
 
     /// <summary>Says what happens, to whoever watches.</summary>
     public void Tell(ParseResult parse, string step)
@@ -81,24 +77,48 @@ internal sealed class BenchSource(Terminal terminal)
         }
     }
 
-    private string Shape(ParseResult parse) => parse.GetValue(_shape) ?? BenchShapes.Default;
-
-    // Random weights have no longest text.
-    private ModelDescription Describe(ParseResult parse, int positions)
+    private static ModelDescription Describe(Place place, int positions)
     {
-        if (parse.GetValue(_model) is { } directory)
+        if (place.HasWeights)
         {
-            return ModelConfigReader.Read(Path.Combine(ModelLocator.Find(directory), "config.json"));
+            return ModelConfigReader.Read(Path.Combine(place.Name, "config.json"));
         }
 
-        ModelDescription description = BenchShapes.Find(Shape(parse));
+        // Random weights have no longest text.
+        ModelDescription description = BenchShapes.Find(place.Name, place.Option);
         return description with { MaxPositions = Math.Max(description.MaxPositions, positions) };
     }
 
-    private BenchModel Random(ParseResult parse, WeightFormat format, int positions, CancellationToken cancellationToken)
+    private Place First(ParseResult parse) => parse.GetValue(_model) is { } directory
+        ? new Place(ModelLocator.Find(directory), "--model", HasWeights: true)
+        : new Place(parse.GetValue(_shape) ?? BenchShapes.Default, "--shape", HasWeights: false);
+
+    private Place? Beside(ParseResult parse) => parse.GetValue(_beside) is { } name
+        ? new Place(name, "--beside", HasWeights: !BenchShapes.Names.Contains(name) && Directory.Exists(name))
+        : null;
+
+    private async Task<BenchModel> LoadAsync(
+        ParseResult parse, Place place, int? active, WeightFormat? format, int positions, CancellationToken cancellationToken)
     {
-        string shape = Shape(parse);
-        ModelDescription description = Describe(parse, positions);
+        if (!place.HasWeights)
+        {
+            return Random(parse, place, active, format ?? WeightFormat.BF16, positions, cancellationToken);
+        }
+
+        LoadOptions options = new() { Weights = format };
+        ModelWeights weights = await LongWork.RunAsync(
+            terminal,
+            $"loading {place.Name}",
+            WorkUnit.Bytes,
+            parse.GetValue(_quiet),
+            progress => ModelLoader.Load(place.Name, options, progress, cancellationToken));
+        return new BenchModel(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(place.Name))), weights, format, active);
+    }
+
+    private BenchModel Random(ParseResult parse, Place place, int? active, WeightFormat format, int positions, CancellationToken cancellationToken)
+    {
+        ModelDescription description = Describe(place, positions);
+        string shape = place.Name;
         long bytes = BenchModel.Bytes(description, format), available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 10 * 9;
         if (bytes > available)
         {
@@ -109,6 +129,9 @@ internal sealed class BenchSource(Terminal terminal)
         Tell(parse, $"{shape}: making {Amounts.Bytes(bytes)} of random weights");
         ModelWeights weights = RandomWeights.Create(description, format, cancellationToken: cancellationToken);
         string name = BenchShapes.Names.Contains(shape) ? shape : Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(shape)))!;
-        return new BenchModel(name, weights, format, parse.GetValue(_active));
+        return new BenchModel(name, weights, format, active);
     }
+
+    // A model's directory, or what BenchShapes finds.
+    private sealed record Place(string Name, string Option, bool HasWeights);
 }

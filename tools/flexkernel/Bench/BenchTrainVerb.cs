@@ -122,20 +122,20 @@ internal sealed class BenchTrainVerb : Verb
         Tell("making random weights, warming up");
         using TrainBench bench = new(config, plan, cancellationToken);
         bench.WarmUp(cancellationToken);
-        double before = MachineProbe.FusedMultiplyAddPeak(plan.Path, plan.Threads);
+        List<double> peaks = [MachineProbe.FusedMultiplyAddPeak(plan.Path, plan.Threads)];
         List<List<double>> ours = [];
         List<TrainRivalTurn>[] theirs = [.. rivals.Select(_ => new List<TrainRivalTurn>())];
         for (int turn = 1; turn <= plan.Turns; turn++)
         {
             Tell($"turn {turn} of {plan.Turns}");
             ours.Add(bench.Turn(cancellationToken));
+            peaks.Add(MachineProbe.FusedMultiplyAddPeak(plan.Path, plan.Threads));
             for (int i = 0; i < rivals.Length; i++)
             {
                 theirs[i].Add(rivals[i].Run(bench.Description, plan, cancellationToken));
             }
         }
 
-        double after = MachineProbe.FusedMultiplyAddPeak(plan.Path, plan.Threads);
         using Process self = Process.GetCurrentProcess();
         List<TrainedEngine> engines = [new(App.Name, Spread.Of(ours.SelectMany(t => t)), self.PeakWorkingSet64, null)];
         engines.AddRange(theirs.Select(turns => new TrainedEngine(
@@ -144,7 +144,7 @@ internal sealed class BenchTrainVerb : Verb
             turns.Max(t => t.PeakBytes),
             Spread.Of(ours.Zip(turns, (a, b) => Median(a) / Median(b.Rates))))));
         return new TrainReport(
-            machine, CommandText.Of(parse), shape, bench.Description, plan, new Ceiling(CeilingKind.MultiplyAdd, before, after), engines);
+            machine, CommandText.Of(parse), shape, bench.Description, plan, new Ceiling(CeilingKind.MultiplyAdd, peaks), engines);
 
         void Tell(string step)
         {

@@ -79,6 +79,7 @@ internal sealed class BenchVerb : Verb
     [
         new("", "a dense model of 474 million random weights"),
         new("--shape 474m-mix --weights bf16,q8,q4 --threads 1 --prefill 512", "one full and six low-rank experts in three formats, one thread"),
+        new("--shape 474m-mix --beside 474m --threads 1", "what three low-rank experts more cost, against the dense model of their base"),
         new("--decode 32 --prefill 4096 --context 512,4000 --rows 2,4,8", "long texts, and passes of a few tokens"),
         new("--kv q8 --prefill 0 --context 4000", "writing behind a long text whose keys and values take a byte a number"),
         new("--weights bf16,q8,q4 --threads 1 --roofline roofline.svg", "a picture of what is reached and what bounds it"),
@@ -99,10 +100,13 @@ internal sealed class BenchVerb : Verb
         _source.Check(parse, plan.ContextLength);
 
         List<BenchBlock> blocks = [];
+        string? besideName = null;
         foreach ((WeightFormat? format, LlamaBench? rival) in formats.Zip(rivals))
         {
             using BenchModel model = await _source.LoadAsync(parse, format, plan.ContextLength, cancellationToken);
-            BenchRunner runner = new(model, plan, rival);
+            using BenchModel? beside = await _source.LoadBesideAsync(parse, format, plan.ContextLength, cancellationToken);
+            besideName = beside?.Facts.Name;
+            BenchRunner runner = new(model, plan, rival, beside);
             foreach ((KernelPath path, int count) in paths.SelectMany(p => threads.Select(t => (p, t))))
             {
                 string where = $"weights {model.Facts.Weights}, width {KernelPaths.Name(path)}, {Amounts.Of(count, "thread")}";
@@ -111,7 +115,7 @@ internal sealed class BenchVerb : Verb
         }
 
         string? rivalName = rivals.Any(r => r is not null) ? string.Join("; ", rivals.Select(r => r!.Description).Distinct()) : null;
-        BenchReport report = new(plan, machine, CommandText.Of(parse), rivalName, blocks, Disturbances.Find(machine, blocks));
+        BenchReport report = new(plan, machine, CommandText.Of(parse), rivalName, besideName, blocks, Disturbances.Find(machine, blocks));
         Write(parse, report);
         if (parse.GetValue(_roofline) is { } picture)
         {

@@ -8,8 +8,8 @@ internal static class CsvBench
 {
     private const string Header =
         "model,weights,bits_per_weight,kv,k,path,threads,test,tokens,context,repetitions,"
-        + "tokens_per_second,min,max,per_second,ceiling,ceiling_before,ceiling_after,share,"
-        + "rival_tokens_per_second,rival_min,rival_max,ratio,ratio_min,ratio_max";
+        + "tokens_per_second,min,max,per_second,ceiling,ceiling_per_second,ceiling_min,ceiling_max,share,share_min,share_max,"
+        + "rival_tokens_per_second,rival_min,rival_max,ratio,ratio_min,ratio_max,beside_time,beside_min,beside_max,beside_floor";
 
     public static void Write(BenchReport report, TextWriter output)
     {
@@ -20,15 +20,16 @@ internal static class CsvBench
             {
                 output.Write(Start(report, block, test.Name, test.Tokens, test.Context, test.Rate));
                 Ceiling ceiling = test.Ceiling;
-                output.Write(Invariant($"{test.PerSecond:G6},{ceiling.Name},{ceiling.Before:G6},{ceiling.After:G6},{test.Share:0.####},"));
-                output.WriteLine(test.Rival is { } rival ? $"{Text(rival.Rate)},{Text(rival.Ratio)}" : ",,,,,");
+                output.Write(Invariant($"{test.PerSecond:G6},{ceiling.Name},{Text(ceiling.PerSecond)},{Text(test.Share)},"));
+                output.Write(test.Rival is { } rival ? $"{Text(rival.Rate)},{Text(rival.Ratio)}," : ",,,,,,");
+                output.WriteLine(test.Beside is { } beside ? Invariant($"{Text(beside.Ratio)},{beside.Floor:G6}") : ",,,");
             }
 
             // A pass of several tokens has no ceiling of its own: its rival is the pass of one.
             foreach (RowsMeasurement pass in block.Rows)
             {
                 output.Write(Start(report, block, $"rows{pass.Rows}", pass.Rows, BenchPlan.DefaultContext, pass.Milliseconds.Per(1000.0 * pass.Rows)));
-                output.WriteLine($",,,,,,,,{Text(pass.Ratio)}");
+                output.WriteLine($",,,,,,,,,,,{Text(pass.Ratio)},,,,");
             }
         }
     }

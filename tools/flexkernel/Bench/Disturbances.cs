@@ -50,7 +50,7 @@ internal static class Disturbances
                 warnings.Add($"{what}: the median is {Amounts.Percent(1 - rate.Median / rate.Max)} below the best repetition");
             }
 
-            double change = Math.Abs(ceiling.After - ceiling.Before) / ceiling.Best;
+            double change = 1 - ceiling.PerSecond.Min / ceiling.Best;
             if (change > Tolerated)
             {
                 warnings.Add($"{what}: the {ceiling.Name} changed by {Amounts.Percent(change)} meanwhile");

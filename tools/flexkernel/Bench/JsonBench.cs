@@ -18,6 +18,11 @@ internal static class JsonBench
             json.WriteString("rival", report.Rival);
         }
 
+        if (report.Beside is not null)
+        {
+            json.WriteString("beside", report.Beside);
+        }
+
         json.WriteStartArray("blocks");
         foreach (BenchBlock block in report.Blocks)
         {
@@ -116,15 +121,20 @@ internal static class JsonBench
         json.WriteString("ceiling", test.Ceiling.Name);
         json.WriteNumber("work_per_token", Rounded(test.Work));
         json.WriteNumber("per_second", Rounded(test.PerSecond));
-        json.WriteNumber("ceiling_before", Rounded(test.Ceiling.Before));
-        json.WriteNumber("ceiling_after", Rounded(test.Ceiling.After));
-        json.WriteNumber("share", Rounded(test.Share));
+        WriteSpread(json, "ceiling_per_second", test.Ceiling.PerSecond);
+        WriteSpread(json, "share", test.Share);
         json.WriteNumber("floor_ms_per_token", Rounded(test.FloorMilliseconds));
         json.WriteNumber("ms_per_token", Rounded(test.Milliseconds));
         if (test.Rival is { } rival)
         {
             WriteSpread(json, "rival_tokens_per_second", rival.Rate);
             WriteSpread(json, "ratio", rival.Ratio);
+        }
+
+        if (test.Beside is { } beside)
+        {
+            WriteSpread(json, "beside_time", beside.Ratio);
+            json.WriteNumber("beside_floor", Rounded(beside.Floor));
         }
 
         json.WriteEndObject();

@@ -11,6 +11,7 @@ internal static class MarkdownBench
         WriteHead(report, output);
         WriteTests(report, output);
         WriteRivals(report, output);
+        WriteBeside(report, output);
         WriteRows(report, output);
         foreach (string warning in report.Warnings)
         {
@@ -33,7 +34,7 @@ internal static class MarkdownBench
         output.WriteLine($"Software: flexkernel {App.Version}, {machine.Runtime}, {machine.OperatingSystem}  ");
         output.WriteLine($"Command: `{report.Command}`  ");
         output.WriteLine(
-            $"Median, minimum and maximum of {report.Plan.Repetitions} repetitions; shares are of ceilings probed right before and after.");
+            $"Median, minimum and maximum of {report.Plan.Repetitions} repetitions; shares are of ceilings probed before and after each.");
         output.WriteLine();
     }
 
@@ -46,7 +47,7 @@ internal static class MarkdownBench
             string width = KernelPaths.Name(block.Path);
             rows.Add([
                 block.Model.Weights, test.Name, test.Ceiling.Name, $"{block.Threads}", width, .. Digits(test.Rate),
-                $"{Amounts.Digits(test.PerSecond / 1e9)} {test.Ceiling.Unit}", Amounts.Digits(test.Ceiling.Best / 1e9), Amounts.Percent(test.Share)]);
+                $"{Amounts.Digits(test.PerSecond / 1e9)} {test.Ceiling.Unit}", Amounts.Digits(test.Ceiling.PerSecond.Median / 1e9), Amounts.Percent(test.Share.Median)]);
             rooflines.Add(
                 $"Roofline, {block.Model.Weights}, {Amounts.Of(block.Threads, "thread")}, width {width}, {test.Name}: "
                 + $"at least {Amounts.Digits(test.FloorMilliseconds)} ms/token, measured {Amounts.Digits(test.Milliseconds)} ms/token  ");
@@ -82,6 +83,25 @@ internal static class MarkdownBench
             output.WriteLine($"In turns, median of the ratios of each turn. Rival: {report.Rival}.");
             output.WriteLine();
         }
+    }
+
+    private static void WriteBeside(BenchReport report, TextWriter output)
+    {
+        if (report.Beside is null)
+        {
+            return;
+        }
+
+        List<string[]> rows = [["weights", "test", "threads", "width", $"time / that of {report.Beside}", "min", "max", "at least"]];
+        foreach ((BenchBlock block, Measurement test) in report.Blocks.SelectMany(b => b.Tests.Select(t => (b, t))))
+        {
+            BesideTime beside = test.Beside!;
+            rows.Add([block.Model.Weights, test.Name, $"{block.Threads}", KernelPaths.Name(block.Path), .. Digits(beside.Ratio), Amounts.Digits(beside.Floor)]);
+        }
+
+        MarkdownTable.Write(rows, 2, output);
+        output.WriteLine("In turns, median of the ratios of each turn. At least: by the bytes that are read or the operations that are done.");
+        output.WriteLine();
     }
 
     private static void WriteRows(BenchReport report, TextWriter output)

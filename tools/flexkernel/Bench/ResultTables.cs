@@ -17,7 +17,7 @@ internal sealed class ResultTables
     }
 
     /// <summary>The names of the tables.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["summary", "ceilings", "speed", "rival", "rows", "team", "train"];
+    public static IReadOnlyList<string> Names { get; } = ["summary", "ceilings", "speed", "rival", "beside", "rows", "team", "train"];
 
     /// <summary>Reads every run below a directory.</summary>
     /// <exception cref="CliException">A file is not an array of runs.</exception>
@@ -54,6 +54,7 @@ internal sealed class ResultTables
         "ceilings" => Write(["width", "threads", ""], c => c.Kind == "ceiling"),
         "speed" => Write(["model", "weights", "test", "threads"], c => c.Kind == "test"),
         "rival" => Write(["model", "weights", "test", "threads"], c => c.Kind == "rival"),
+        "beside" => Write(["model", "divided by", "weights", "test", "threads"], c => c.Kind == "beside"),
         "rows" => Write(["model", "weights", "threads", "tokens of a pass"], c => c.Kind == "rows"),
         "team" => Write(["", "threads"], c => c.Kind == "team"),
         "train" => Write(["model", "tokens of a step", "threads", ""], c => c.Kind == "train"),
@@ -106,7 +107,7 @@ internal sealed class ResultTables
                 JsonElement machine = run.GetProperty("machine");
                 string instructions = Text(machine, "instruction_class");
                 bool isEmulated = machine.GetProperty("emulated").GetBoolean();
-                List<Cell> cells = kind == "run" ? [.. run.GetProperty("blocks").EnumerateArray().Where(b => IsWidest(b, instructions)).SelectMany(b => OfBlock(b, CacheName(run)))]
+                List<Cell> cells = kind == "run" ? [.. run.GetProperty("blocks").EnumerateArray().Where(b => IsWidest(b, instructions)).SelectMany(b => OfBlock(b, CacheName(run), run.TryGetProperty("beside", out JsonElement beside) ? beside.GetString() : null))]
                     : kind == "team" ? OfTeam(run)
                     : kind == "train" ? [.. OfTrain(run, instructions)]
                     : [.. run.GetProperty("ceilings").EnumerateArray().SelectMany(OfCeilings)];
@@ -128,7 +129,7 @@ internal sealed class ResultTables
     // Runs kept before there was a choice do not say it.
     private static string CacheName(JsonElement run) => run.TryGetProperty("kv", out JsonElement kv) ? kv.GetString()! : "f32";
 
-    private static IEnumerable<Cell> OfBlock(JsonElement block, string cache)
+    private static IEnumerable<Cell> OfBlock(JsonElement block, string cache, string? beside)
     {
         JsonElement model = block.GetProperty("model");
         string name = Text(model, "name"), format = Text(model, "weights"), weights = cache == "f32" ? format : $"{format}, kv {cache}", threads = Number(block, "threads").ToString(CultureInfo.InvariantCulture);
@@ -144,6 +145,12 @@ internal sealed class ResultTables
             {
                 yield return new Cell("rival", key, place, Range(test, "ratio"));
                 yield return new Cell("versus", key, place, $"{speed}, {Times(ratio.GetDouble())}");
+            }
+
+            if (beside is not null)
+            {
+                yield return new Cell(
+                    "beside", [name, beside, weights, label, threads], place, $"{Range(test, "beside_time")}, at least {Times(Number(test, "beside_floor"))}");
             }
         }
 

@@ -109,7 +109,7 @@ internal static class RooflinePicture
         foreach ((ModelFacts model, Measurement test) in points.OrderBy(p => p.Test.Operations / p.Test.Bytes))
         {
             double px = x.At(test.Operations / test.Bytes), py = y.At(test.Operations * test.Rate.Median);
-            string label = $"{model.Weights} {test.Name}, {Amounts.Percent(test.Share)}";
+            string label = $"{model.Weights} {test.Name}, {Amounts.Percent(test.Share.Median)}";
             double length = label.Length * CharacterWidth, lx = Math.Min(px + 10, Width - Right - length), ly = py + 20;
             while (taken.Any(t => Math.Abs(t.Y - ly) < LabelHeight && lx < t.X + t.Length && t.X < lx + length))
             {

@@ -18,7 +18,7 @@ internal sealed record TrainedEngine(string Name, Spread Rate, long PeakBytes, S
 /// <param name="Shape">The shape's name.</param>
 /// <param name="Model">The model.</param>
 /// <param name="Plan">What was done.</param>
-/// <param name="Peak">The multiply-add peak before and after.</param>
+/// <param name="Peak">The multiply-add peak before, between and after the turns.</param>
 /// <param name="Engines">Ours first.</param>
 internal sealed record TrainReport(
     MachineFacts Machine, string Command, string Shape, ModelDescription Model, TrainPlan Plan, Ceiling Peak, IReadOnlyList<TrainedEngine> Engines)
@@ -51,7 +51,7 @@ internal sealed record TrainReport(
         output.WriteLine($"Command: `{Command}`  ");
         output.WriteLine($"Model: {Shape}, {Amounts.Count(ParameterCounts.Of(Model).Total)} parameters in float32; a step is {Plan.Sequences} x {Plan.Tokens} tokens, clipping and AdamW  ");
         output.WriteLine($"Operations of a token: {Amounts.Short(OperationsPerToken)} = 6 x {Amounts.Short(MatmulParameters)} weights of products and causal attention  ");
-        output.WriteLine($"Multiply-add peak of width {KernelPaths.Name(Plan.Path)}: {Amounts.Digits(Peak.Before / 1e9)} GFLOP/s before, {Amounts.Digits(Peak.After / 1e9)} after  ");
+        output.WriteLine($"Multiply-add peak of width {KernelPaths.Name(Plan.Path)}: {Amounts.Digits(Peak.Best / 1e9)} GFLOP/s, the best of {Peak.Probes.Count} probes  ");
         output.WriteLine($"Median, minimum and maximum of {Amounts.Of(Plan.Turns, "turn")} of {Amounts.Of(Plan.Steps, "step")}; {Amounts.Of(Plan.Threads, "thread")}.");
         output.WriteLine();
         List<string[]> rows = [["", "tokens/s", "min", "max", "GFLOP/s", "of peak", "peak memory", "ours / its"]];
@@ -85,8 +85,7 @@ internal sealed record TrainReport(
         json.WriteNumber("threads", Plan.Threads);
         json.WriteNumber("steps", Plan.Steps);
         json.WriteNumber("turns", Plan.Turns);
-        json.WriteNumber("ceiling_before", Math.Round(Peak.Before, 4));
-        json.WriteNumber("ceiling_after", Math.Round(Peak.After, 4));
+        JsonBench.WriteSpread(json, "ceiling_per_second", Peak.PerSecond);
         json.WriteStartArray("engines");
         foreach (TrainedEngine engine in Engines)
         {
