@@ -109,7 +109,7 @@ internal sealed unsafe partial class FeedForward<TLanes>
     {
         int active = routing is null ? 1 : routing.ActiveExperts;
         int experts = weights.Experts.Length;
-        long inner = Activations.StrideOf(weights.InnerSize), hidden = Padded(weights.HiddenSize);
+        long inner = Activations.StrideOf(weights.InnerSize), hidden = Activations.StrideOf(weights.HiddenSize);
         long slots = Math.Min((long)rows * active, (long)rows * experts), members = Math.Min(experts, slots);
         long groups = Math.Min(weights.Roots.Length, members), groupSlots = Math.Min(slots, (long)rows * groups);
         long maxRanks = 0, maxChain = 0;
@@ -127,9 +127,9 @@ internal sealed unsafe partial class FeedForward<TLanes>
 
         // A row of bytes with its scales and sums takes less than twice its columns, rounded up to a unit.
         long quantized = groupSlots * 2 * (PackedMatrix.RoundUp((int)hidden, Quantization.UnitColumns) + PackedMatrix.RoundUp((int)inner, Quantization.UnitColumns));
-        long floats = groupSlots * (hidden + 3 * inner) + (maxRanks > 0 ? slots * (hidden + 2 * inner + 2 * maxRanks) : 0);
+        long floats = groupSlots * (2 * hidden + 3 * inner) + (maxRanks > 0 ? slots * (hidden + 2 * inner + 2 * maxRanks) : 0);
         long ints = experts + 3 * slots + 2 * groups * rows + members;
-        long pieces = 4 + groups * 15 + members * (8 + 6 * maxChain);
+        long pieces = 4 + groups * 16 + members * (8 + 6 * maxChain);
         return (floats + ints) * sizeof(float) + quantized + pieces * Arena.Size<byte>(1);
     }
 
@@ -138,7 +138,7 @@ internal sealed unsafe partial class FeedForward<TLanes>
     {
         public readonly int Root = root, FirstMember = firstMember, MemberCount = memberCount, Count = count;
         public int* Rows;
-        public float* WeightSums, Gate, Up;
+        public float* WeightSums, Gate, Up, Down;
         public PackedRows X, Sum;
     }
 

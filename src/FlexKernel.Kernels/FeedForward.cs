@@ -7,7 +7,7 @@ namespace FlexKernel.Kernels;
 /// <remarks>
 /// Arithmetic and proof: FlexMoRE's semantics with the linear parts factored out; a full expert is its root's correction of rank 0.
 /// Rows are grouped by root, and within a root by expert, both in ascending index, so that a row's sums have one order whatever else is
-/// in the batch. Four regions: products of x; silu and accumulation, panel by panel; A of the down projection; the down projections.
+/// in the batch. Four regions: products of x; silu and accumulation; the down projections of roots, and A of those of experts; B, and the sum.
 /// </remarks>
 internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
     where TLanes : struct, ILanes<TLanes>
@@ -68,7 +68,7 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         PackRankInputs();
         _team.Run(_activatePart);
         PackInner();
-        QueueDownRankProducts();
+        QueueDownProducts();
         _region.RunProducts();
         WeightAndPackDownRanks();
         _team.Run(_downPart);
@@ -81,6 +81,8 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
     private static int Padded(int columns) => PackedMatrix.RoundUp(columns, PanelRows);
 
     private int InnerStride => Activations.StrideOf(_weights.InnerSize);
+
+    private int HiddenStride => Activations.StrideOf(_weights.HiddenSize);
 
     // Rows for full matrices, which may be quantised, or for low-rank factors, which are not.
     private PackedRows Pack(float* x, int stride, int* index, int rows, int columns, params ReadOnlySpan<PackedMatrix> readers)
@@ -144,50 +146,87 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
 
     private PackedRows PackRanks(float* ranks, int rows, int rank) => Pack(ranks, Padded(rank), null, rows, rank);
 
-    // One worker's panels of the inner width: for each expert in order, its gate and up, silu, and its share of the root's weighted sum,
-    // which takes the place of the root's gate.
+    // One worker's panels of the inner width. What takes the place of a root's gate is the weighted sum of its experts' inner values.
     private void ActivatePart(int worker, int workers)
     {
-        int inner = InnerStride;
         (int begin, int end) = WorkerTeam.Share(Padded(_weights.InnerSize) / PanelRows, worker, workers);
-        float* scratch = WorkerScratch(worker, out float* gates, out float* ups, out float* sums);
-        for (int panel = begin; panel < end; panel += PanelsAtOnce)
+        foreach (ref Group group in Span(_groups))
         {
-            int last = Math.Min(panel + PanelsAtOnce, end), column = panel * PanelRows, width = (last - panel) * PanelRows;
-            foreach (ref Group group in Span(_groups))
+            if (IsPlain(group))
             {
-                new Span<float>(sums, group.Count * width).Clear();
-                foreach (ref Member member in Span(_members).Slice(group.FirstMember, group.MemberCount))
-                {
-                    CopyPanels(group.Gate + column, inner, member.GroupRows, member.Count, gates, width);
-                    CopyPanels(group.Up + column, inner, member.GroupRows, member.Count, ups, width);
-                    foreach (ref Correction correction in CorrectionsOf(member))
-                    {
-                        AddPanels(correction.PackedGate, correction.Weights.GateB, panel, last, gates, scratch);
-                        AddPanels(correction.PackedUp, correction.Weights.UpB, panel, last, ups, scratch);
-                    }
-
-                    Activate(member, gates, ups, sums, column, width, inner);
-                }
-
-                for (int row = 0; row < group.Count; row++)
-                {
-                    new ReadOnlySpan<float>(sums + row * width, width).CopyTo(new Span<float>(group.Gate + (long)row * inner + column, width));
-                }
+                ActivatePlain(group, begin * PanelRows, (end - begin) * PanelRows);
+            }
+            else
+            {
+                ActivateMembers(group, worker, begin, end);
             }
         }
     }
 
-    private static void Activate(Member member, float* gates, float* ups, float* sums, int column, int width, int inner)
+    // A full expert that no correction of the batch stands on.
+    private bool IsPlain(in Group group) => group.MemberCount == 1 && _members[group.FirstMember].CorrectionCount == 0;
+
+    private void ActivatePlain(in Group group, int column, int width)
     {
+        int inner = InnerStride;
+        float* weights = _members[group.FirstMember].Weights;
+        for (int row = 0; row < group.Count; row++)
+        {
+            float* gate = group.Gate + (long)row * inner + column, up = group.Up + (long)row * inner + column;
+            TLanes weight = TLanes.Broadcast(weights[row]);
+            for (int i = 0; i < width; i += TLanes.Count)
+            {
+                TLanes.Store(TLanes.FusedMultiplyAdd(weight, Vectors.Silu(TLanes.Load(gate + i)) * TLanes.Load(up + i), TLanes.Zero), gate + i);
+            }
+        }
+    }
+
+    // Panel by panel: for each expert in order its gate and up, silu, and its share of the sum.
+    private void ActivateMembers(in Group group, int worker, int begin, int end)
+    {
+        int inner = InnerStride;
+        float* scratch = WorkerScratch(worker, out float* gates, out float* ups, out float* sums);
+        for (int panel = begin; panel < end; panel += PanelsAtOnce)
+        {
+            int last = Math.Min(panel + PanelsAtOnce, end), column = panel * PanelRows, width = (last - panel) * PanelRows;
+            new Span<float>(sums, group.Count * width).Clear();
+            foreach (ref Member member in Span(_members).Slice(group.FirstMember, group.MemberCount))
+            {
+                if (member.CorrectionCount == 0)
+                {
+                    Activate(member, group.Gate + column, group.Up + column, inner, member.GroupRows, sums, column, width);
+                    continue;
+                }
+
+                CopyPanels(group.Gate + column, inner, member.GroupRows, member.Count, gates, width);
+                CopyPanels(group.Up + column, inner, member.GroupRows, member.Count, ups, width);
+                foreach (ref Correction correction in CorrectionsOf(member))
+                {
+                    AddPanels(correction.PackedGate, correction.Weights.GateB, panel, last, gates, width, scratch);
+                    AddPanels(correction.PackedUp, correction.Weights.UpB, panel, last, ups, width, scratch);
+                }
+
+                Activate(member, gates, ups, width, null, sums, column, width);
+            }
+
+            for (int row = 0; row < group.Count; row++)
+            {
+                new ReadOnlySpan<float>(sums + row * width, width).CopyTo(new Span<float>(group.Gate + (long)row * inner + column, width));
+            }
+        }
+    }
+
+    private void Activate(in Member member, float* gates, float* ups, int stride, int* index, float* sums, int column, int width)
+    {
+        int inner = InnerStride;
         for (int row = 0; row < member.Count; row++)
         {
             TLanes weight = TLanes.Broadcast(member.Weights[row]);
             float* sum = sums + member.GroupRows[row] * width;
+            long from = (long)(index == null ? row : index[row]) * stride;
             for (int i = 0; i < width; i += TLanes.Count)
             {
-                int at = row * width + i;
-                TLanes h = Vectors.Silu(TLanes.Load(gates + at)) * TLanes.Load(ups + at);
+                TLanes h = Vectors.Silu(TLanes.Load(gates + from + i)) * TLanes.Load(ups + from + i);
                 TLanes.Store(TLanes.FusedMultiplyAdd(weight, h, TLanes.Load(sum + i)), sum + i);
                 if (member.Inner != null)
                 {
@@ -216,8 +255,15 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         _region.RunPackings();
     }
 
-    private void QueueDownRankProducts()
+    private void QueueDownProducts()
     {
+        int hidden = HiddenStride;
+        foreach (ref Group group in Span(_groups))
+        {
+            group.Down = _arena.Take<float>((long)group.Count * hidden);
+            _region.Multiply(group.Sum, _weights.Roots[group.Root].Down, group.Down, hidden);
+        }
+
         foreach (ref Member member in Span(_members))
         {
             foreach (ref Correction correction in CorrectionsOf(member))
@@ -251,14 +297,14 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         _region.RunPackings();
     }
 
-    // One worker's panels of the output: per root its weighted sum's product, then the corrections in order; roots add up in order.
+    // One worker's panels of the output: to each root's down projection the corrections in order; roots add up in order.
     private void DownPart(int worker, int workers)
     {
         (int begin, int end) = WorkerTeam.Share(Padded(_weights.HiddenSize) / PanelRows, worker, workers);
-        float* scratch = WorkerScratch(worker, out float* groupOutputs, out float* memberOutputs, out _);
-        for (int panel = begin; panel < end; panel += PanelsAtOnce)
+        int atOnce = _corrections.Count == 0 ? Math.Max(end - begin, 1) : PanelsAtOnce, stride = HiddenStride;
+        for (int panel = begin; panel < end; panel += atOnce)
         {
-            int last = Math.Min(panel + PanelsAtOnce, end), column = panel * PanelRows, width = (last - panel) * PanelRows;
+            int last = Math.Min(panel + atOnce, end), column = panel * PanelRows, width = (last - panel) * PanelRows;
             for (int row = 0; row < _rows; row++)
             {
                 new Span<float>(_destination.RowPointer(row) + column, width).Clear();
@@ -266,38 +312,46 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
 
             foreach (ref Group group in Span(_groups))
             {
-                FullWeights root = _weights.Roots[group.Root];
-                Products.Multiply<TLanes>(group.Sum, root.Down, panel, last, groupOutputs - column, width, add: false, scratch);
                 foreach (ref Member member in Span(_members).Slice(group.FirstMember, group.MemberCount))
                 {
-                    AddCorrections(member, panel, last, groupOutputs, memberOutputs, scratch);
+                    AddCorrections(group, member, worker, panel, last);
                 }
 
+                Activations? bias = _weights.Roots[group.Root].DownBias;
                 for (int row = 0; row < group.Count; row++)
                 {
-                    AddOutputs(groupOutputs + row * width, root.DownBias, group.WeightSums[row], column, width, _destination.RowPointer(group.Rows[row]) + column);
+                    float* outputs = group.Down + (long)row * stride + column;
+                    AddOutputs(outputs, bias, group.WeightSums[row], column, width, _destination.RowPointer(group.Rows[row]) + column);
                 }
             }
         }
     }
 
-    private void AddCorrections(Member member, int panel, int last, float* groupOutputs, float* memberOutputs, float* scratch)
+    private void AddCorrections(in Group group, in Member member, int worker, int panel, int last)
     {
         if (member.CorrectionCount == 0)
         {
             return;
         }
 
-        int width = (last - panel) * PanelRows;
-        CopyPanels(groupOutputs, width, member.GroupRows, member.Count, memberOutputs, width);
-        foreach (ref Correction correction in CorrectionsOf(member))
+        int stride = HiddenStride, width = (last - panel) * PanelRows;
+        float* scratch = WorkerScratch(worker, out float* outputs, out _, out _), down = group.Down + (long)panel * PanelRows;
+
+        // A row alone, or an expert that every row chose, needs no gathering.
+        bool isWhole = member.Count == group.Count;
+        if (!isWhole)
         {
-            AddPanels(correction.PackedDown, correction.Weights.DownB, panel, last, memberOutputs, scratch);
+            CopyPanels(down, stride, member.GroupRows, member.Count, outputs, width);
         }
 
-        for (int row = 0; row < member.Count; row++)
+        foreach (ref Correction correction in CorrectionsOf(member))
         {
-            new ReadOnlySpan<float>(memberOutputs + row * width, width).CopyTo(new Span<float>(groupOutputs + member.GroupRows[row] * width, width));
+            AddPanels(correction.PackedDown, correction.Weights.DownB, panel, last, isWhole ? down : outputs, isWhole ? stride : width, scratch);
+        }
+
+        for (int row = 0; row < member.Count && !isWhole; row++)
+        {
+            new ReadOnlySpan<float>(outputs + row * width, width).CopyTo(new Span<float>(down + (long)member.GroupRows[row] * stride, width));
         }
     }
 
@@ -318,8 +372,8 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
     }
 
     // Adds a low-rank product to rows of the panels [panel, last).
-    private static void AddPanels(PackedRows ranks, PackedMatrix b, int panel, int last, float* rows, float* scratch) =>
-        Products.Multiply<TLanes>(ranks, b, panel, last, rows - (long)panel * PanelRows, (last - panel) * PanelRows, add: true, scratch);
+    private static void AddPanels(PackedRows ranks, PackedMatrix b, int panel, int last, float* rows, int stride, float* scratch) =>
+        Products.Multiply<TLanes>(ranks, b, panel, last, rows - (long)panel * PanelRows, stride, add: true, scratch);
 
     private static void CopyPanels(float* source, int stride, int* index, int rows, float* destination, int width)
     {

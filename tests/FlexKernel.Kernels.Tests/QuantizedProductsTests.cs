@@ -79,6 +79,22 @@ public abstract unsafe class QuantizedProductsTests<TLanes> : IDisposable
         }
     }
 
+    // Sums of 16 bits hold two products of four, and the offset of all: every choice of signs within four successive k.
+    [Theory]
+    [InlineData(WeightFormat.Q8)]
+    [InlineData(WeightFormat.Q4)]
+    [InlineData(WeightFormat.Q4C)]
+    public void Multiply_LargestLevelsOfEverySign_DoNotSaturate(WeightFormat format)
+    {
+        for (int signs = 0; signs < 256; signs++)
+        {
+            float[] w = [.. Enumerable.Range(0, 33 * 64).Select(i => Sign(signs, i % 4))], x = [.. Enumerable.Range(0, 5 * 64).Select(i => Sign(signs, 4 + i % 4))];
+            Check(w, x, 33, 64, 5, format, null);
+        }
+
+        static float Sign(int signs, int bit) => (signs >> bit & 1) == 0 ? 1 : -1;
+    }
+
     public void Dispose()
     {
         _arena.Dispose();

@@ -69,9 +69,10 @@ internal readonly unsafe struct Dots256 : IDots<Dots256>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots256 StartNibbles(int offset) => default;
+    public static Dots256 StartNibbles(int offset) => Broadcast((ushort)offset);
 
-    // Sums of 16 bits: 8 steps of at most 2 · 15 · 127 stay below 2^15.
+    // Sums of 16 bits, two a lane: the offset is in the lower one. Let P and N be the sums of the sizes of its own positive and negative x, so that P + N <= 16 · 127, and H
+    // the sum of the upper one's x: it stays below 15 P − 8 (P − N + H) <= 8 (P + N) + 8 · 16 · 127 <= 32512, and likewise above −32512.
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Dots256 MultiplyAddNibbles(Dots256 sum, Dots256 weights, Dots256 x) =>
@@ -79,8 +80,8 @@ internal readonly unsafe struct Dots256 : IDots<Dots256>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots256 TotalNibbles(Dots256 sum, int offset) =>
-        new(Avx2.MultiplyAddAdjacent(sum._value.AsInt16(), Vector256.Create((short)1)) + Vector256.Create(offset));
+    public static Dots256 TotalNibbles(Dots256 sum) =>
+        new(Avx2.MultiplyAddAdjacent(sum._value.AsInt16(), Vector256.Create((short)1)));
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

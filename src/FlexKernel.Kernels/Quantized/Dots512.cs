@@ -64,9 +64,10 @@ internal readonly unsafe struct Dots512 : IDots<Dots512>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots512 StartNibbles(int offset) => default;
+    public static Dots512 StartNibbles(int offset) => Broadcast((ushort)offset);
 
-    // Sums of 16 bits: 8 steps of at most 2 · 15 · 127 stay below 2^15.
+    // Sums of 16 bits, two a lane: the offset is in the lower one. Let P and N be the sums of the sizes of its own positive and negative x, so that P + N <= 16 · 127, and H
+    // the sum of the upper one's x: it stays below 15 P − 8 (P − N + H) <= 8 (P + N) + 8 · 16 · 127 <= 32512, and likewise above −32512.
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Dots512 MultiplyAddNibbles(Dots512 sum, Dots512 weights, Dots512 x) =>
@@ -74,8 +75,8 @@ internal readonly unsafe struct Dots512 : IDots<Dots512>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots512 TotalNibbles(Dots512 sum, int offset) =>
-        new(Avx512BW.MultiplyAddAdjacent(sum._value.AsInt16(), Vector512.Create((short)1)) + Vector512.Create(offset));
+    public static Dots512 TotalNibbles(Dots512 sum) =>
+        new(Avx512BW.MultiplyAddAdjacent(sum._value.AsInt16(), Vector512.Create((short)1)));
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

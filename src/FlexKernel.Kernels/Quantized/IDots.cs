@@ -49,7 +49,7 @@ internal unsafe interface IDots<TSelf>
     static virtual TSelf MultiplyAddLevels(TSelf sum, TSelf weights, TSelf x) => TSelf.MultiplyAddBytes(sum, weights, x);
 
     /// <summary>What the sums of a block of nibbles begin with: a sum of its own kind until <see cref="TotalNibbles"/>.</summary>
-    /// <param name="offset">What the block's totals must contain besides the products.</param>
+    /// <param name="offset">What the block's totals must contain besides the products: −8 Σx.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static virtual TSelf StartNibbles(int offset) => TSelf.Broadcast(offset);
 
@@ -59,7 +59,7 @@ internal unsafe interface IDots<TSelf>
 
     /// <summary>Turns what <see cref="MultiplyAddNibbles"/> summed into sums of int32.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static virtual TSelf TotalNibbles(TSelf sum, int offset) => sum;
+    static virtual TSelf TotalNibbles(TSelf sum) => sum;
 
     /// <summary>Writes the sums as float32, exactly.</summary>
     static abstract TLanes ToSingle<TLanes>(TSelf sums)

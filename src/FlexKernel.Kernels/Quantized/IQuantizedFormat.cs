@@ -40,8 +40,7 @@ internal unsafe interface IQuantizedFormat
 
     /// <summary>A block's sums as int32.</summary>
     /// <param name="sums">What <see cref="MultiplyAdd"/> left.</param>
-    /// <param name="sum">Σx of the block.</param>
-    static abstract TDots Total<TDots>(TDots sums, int sum)
+    static abstract TDots Total<TDots>(TDots sums)
         where TDots : struct, IDots<TDots>;
 }
 
@@ -72,7 +71,7 @@ internal readonly unsafe struct Bytes8 : IQuantizedFormat
         where TDots : struct, IDots<TDots> => TDots.MultiplyAddBytes(sum, weights, x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots Total<TDots>(TDots sums, int sum)
+    public static TDots Total<TDots>(TDots sums)
         where TDots : struct, IDots<TDots> => sums;
 }
 
@@ -103,8 +102,8 @@ internal readonly unsafe struct Nibbles4 : IQuantizedFormat
         where TDots : struct, IDots<TDots> => TDots.MultiplyAddNibbles(sum, weights, x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots Total<TDots>(TDots sums, int sum)
-        where TDots : struct, IDots<TDots> => TDots.TotalNibbles(sums, -Offset * sum);
+    public static TDots Total<TDots>(TDots sums)
+        where TDots : struct, IDots<TDots> => TDots.TotalNibbles(sums);
 }
 
 /// <summary>Nibbles that number the 16 levels of <see cref="Quantization.Levels"/>.</summary>
@@ -134,6 +133,6 @@ internal readonly unsafe struct Codebook4 : IQuantizedFormat
         where TDots : struct, IDots<TDots> => TDots.MultiplyAddLevels(sum, weights, x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots Total<TDots>(TDots sums, int sum)
+    public static TDots Total<TDots>(TDots sums)
         where TDots : struct, IDots<TDots> => sums;
 }

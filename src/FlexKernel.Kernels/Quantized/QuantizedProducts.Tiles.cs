@@ -10,7 +10,7 @@ internal static unsafe partial class QuantizedProducts
 {
     /// <summary>6 rows, 1 vector of outputs.</summary>
     private static void Tile6<TDots, TLanes, TFormat>(
-        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, byte* next, float* y)
+        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, Fetch fetch, float* y)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
@@ -27,7 +27,7 @@ internal static unsafe partial class QuantizedProducts
             int left = Math.Min(UnitsPerGroup, units);
             for (units -= left; left > 0; left--)
             {
-                PrefetchUnit<TFormat>(unit, ref next);
+                PrefetchUnit<TFormat>(unit, ref fetch);
                 byte* w = unit + ScaleBytes;
                 for (int half = 0; half < 2; half++, sums++)
                 {
@@ -72,12 +72,12 @@ internal static unsafe partial class QuantizedProducts
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
-                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
-                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, sums[sumStride], p0, t10);
-                    t20 = AddBlock<TDots, TLanes, TFormat>(a20, sums[2 * sumStride], p0, t20);
-                    t30 = AddBlock<TDots, TLanes, TFormat>(a30, sums[3 * sumStride], p0, t30);
-                    t40 = AddBlock<TDots, TLanes, TFormat>(a40, sums[4 * sumStride], p0, t40);
-                    t50 = AddBlock<TDots, TLanes, TFormat>(a50, sums[5 * sumStride], p0, t50);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, p0, t00);
+                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, p0, t10);
+                    t20 = AddBlock<TDots, TLanes, TFormat>(a20, p0, t20);
+                    t30 = AddBlock<TDots, TLanes, TFormat>(a30, p0, t30);
+                    t40 = AddBlock<TDots, TLanes, TFormat>(a40, p0, t40);
+                    t50 = AddBlock<TDots, TLanes, TFormat>(a50, p0, t50);
                     x += Quantization.BlockColumns;
                     x1 += Quantization.BlockColumns;
                     x2 += Quantization.BlockColumns;
@@ -100,7 +100,7 @@ internal static unsafe partial class QuantizedProducts
 
     /// <summary>4 rows, 2 vectors of outputs.</summary>
     private static void Tile4x2<TDots, TLanes, TFormat>(
-        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, byte* next, float* y)
+        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, Fetch fetch, float* y)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
@@ -115,7 +115,7 @@ internal static unsafe partial class QuantizedProducts
             int left = Math.Min(UnitsPerGroup, units);
             for (units -= left; left > 0; left--)
             {
-                PrefetchUnit<TFormat>(unit, ref next);
+                PrefetchUnit<TFormat>(unit, ref fetch);
                 byte* w = unit + ScaleBytes;
                 for (int half = 0; half < 2; half++, sums++)
                 {
@@ -161,14 +161,14 @@ internal static unsafe partial class QuantizedProducts
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
                     TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
-                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
-                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, sums[0], p1, t01);
-                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, sums[sumStride], p0, t10);
-                    t11 = AddBlock<TDots, TLanes, TFormat>(a11, sums[sumStride], p1, t11);
-                    t20 = AddBlock<TDots, TLanes, TFormat>(a20, sums[2 * sumStride], p0, t20);
-                    t21 = AddBlock<TDots, TLanes, TFormat>(a21, sums[2 * sumStride], p1, t21);
-                    t30 = AddBlock<TDots, TLanes, TFormat>(a30, sums[3 * sumStride], p0, t30);
-                    t31 = AddBlock<TDots, TLanes, TFormat>(a31, sums[3 * sumStride], p1, t31);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, p0, t00);
+                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, p1, t01);
+                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, p0, t10);
+                    t11 = AddBlock<TDots, TLanes, TFormat>(a11, p1, t11);
+                    t20 = AddBlock<TDots, TLanes, TFormat>(a20, p0, t20);
+                    t21 = AddBlock<TDots, TLanes, TFormat>(a21, p1, t21);
+                    t30 = AddBlock<TDots, TLanes, TFormat>(a30, p0, t30);
+                    t31 = AddBlock<TDots, TLanes, TFormat>(a31, p1, t31);
                     x += Quantization.BlockColumns;
                     x1 += Quantization.BlockColumns;
                     x2 += Quantization.BlockColumns;
@@ -191,7 +191,7 @@ internal static unsafe partial class QuantizedProducts
 
     /// <summary>4 rows, 1 vector of outputs.</summary>
     private static void Tile4<TDots, TLanes, TFormat>(
-        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, byte* next, float* y)
+        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, Fetch fetch, float* y)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
@@ -206,7 +206,7 @@ internal static unsafe partial class QuantizedProducts
             int left = Math.Min(UnitsPerGroup, units);
             for (units -= left; left > 0; left--)
             {
-                PrefetchUnit<TFormat>(unit, ref next);
+                PrefetchUnit<TFormat>(unit, ref fetch);
                 byte* w = unit + ScaleBytes;
                 for (int half = 0; half < 2; half++, sums++)
                 {
@@ -241,10 +241,10 @@ internal static unsafe partial class QuantizedProducts
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
-                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
-                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, sums[sumStride], p0, t10);
-                    t20 = AddBlock<TDots, TLanes, TFormat>(a20, sums[2 * sumStride], p0, t20);
-                    t30 = AddBlock<TDots, TLanes, TFormat>(a30, sums[3 * sumStride], p0, t30);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, p0, t00);
+                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, p0, t10);
+                    t20 = AddBlock<TDots, TLanes, TFormat>(a20, p0, t20);
+                    t30 = AddBlock<TDots, TLanes, TFormat>(a30, p0, t30);
                     x += Quantization.BlockColumns;
                     x1 += Quantization.BlockColumns;
                     x2 += Quantization.BlockColumns;
@@ -263,7 +263,7 @@ internal static unsafe partial class QuantizedProducts
 
     /// <summary>2 rows, 2 vectors of outputs.</summary>
     private static void Tile2<TDots, TLanes, TFormat>(
-        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, byte* next, float* y)
+        sbyte* x, int stride, int* sums, int sumStride, float* scales, int scaleStride, byte* unit, int units, Fetch fetch, float* y)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
@@ -276,7 +276,7 @@ internal static unsafe partial class QuantizedProducts
             int left = Math.Min(UnitsPerGroup, units);
             for (units -= left; left > 0; left--)
             {
-                PrefetchUnit<TFormat>(unit, ref next);
+                PrefetchUnit<TFormat>(unit, ref fetch);
                 byte* w = unit + ScaleBytes;
                 for (int half = 0; half < 2; half++, sums++)
                 {
@@ -308,10 +308,10 @@ internal static unsafe partial class QuantizedProducts
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
                     TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
-                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
-                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, sums[0], p1, t01);
-                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, sums[sumStride], p0, t10);
-                    t11 = AddBlock<TDots, TLanes, TFormat>(a11, sums[sumStride], p1, t11);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, p0, t00);
+                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, p1, t01);
+                    t10 = AddBlock<TDots, TLanes, TFormat>(a10, p0, t10);
+                    t11 = AddBlock<TDots, TLanes, TFormat>(a11, p1, t11);
                     x += Quantization.BlockColumns;
                     x1 += Quantization.BlockColumns;
                 }
@@ -375,10 +375,10 @@ internal static unsafe partial class QuantizedProducts
                     TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
                     TLanes p2 = half == 0 ? TLanes.LoadLowHalves(unit + 2 * step) : TLanes.LoadHighHalves(unit + 2 * step);
                     TLanes p3 = half == 0 ? TLanes.LoadLowHalves(unit + 3 * step) : TLanes.LoadHighHalves(unit + 3 * step);
-                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
-                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, sums[0], p1, t01);
-                    t02 = AddBlock<TDots, TLanes, TFormat>(a02, sums[0], p2, t02);
-                    t03 = AddBlock<TDots, TLanes, TFormat>(a03, sums[0], p3, t03);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, p0, t00);
+                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, p1, t01);
+                    t02 = AddBlock<TDots, TLanes, TFormat>(a02, p2, t02);
+                    t03 = AddBlock<TDots, TLanes, TFormat>(a03, p3, t03);
                     x += Quantization.BlockColumns;
                 }
 
@@ -431,8 +431,8 @@ internal static unsafe partial class QuantizedProducts
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
                     TLanes p1 = half == 0 ? TLanes.LoadLowHalves(unit + step) : TLanes.LoadHighHalves(unit + step);
-                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, sums[0], p0, t00);
-                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, sums[0], p1, t01);
+                    t00 = AddBlock<TDots, TLanes, TFormat>(a00, p0, t00);
+                    t01 = AddBlock<TDots, TLanes, TFormat>(a01, p1, t01);
                     x += Quantization.BlockColumns;
                 }
 
@@ -450,11 +450,11 @@ internal static unsafe partial class QuantizedProducts
         where TFormat : struct, IQuantizedFormat => TFormat.GroupsPerLoad == 1 ? group : group / 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TLanes AddBlock<TDots, TLanes, TFormat>(TDots sums, int sum, TLanes scale, TLanes total)
+    private static TLanes AddBlock<TDots, TLanes, TFormat>(TDots sums, TLanes scale, TLanes total)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat =>
-        TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(TFormat.Total(sums, sum)), scale, total);
+        TLanes.FusedMultiplyAdd(TDots.ToSingle<TLanes>(TFormat.Total(sums)), scale, total);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddScaled<TLanes>(TLanes total, float scale, float* y)

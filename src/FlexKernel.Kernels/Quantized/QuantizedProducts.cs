@@ -96,7 +96,7 @@ internal static unsafe partial class QuantizedProducts
             {
                 int height = PackedRows.StripRows(row, x.Rows, TDots.TileRows);
                 new Span<float>(scratch, height * PackedMatrix.PanelRows).Clear();
-                Strip<TDots, TLanes, TFormat>(x, row, height, weights, units, stream, ref next, scratch);
+                Strip<TDots, TLanes, TFormat>(x, row, height, weights, units, stream, panel + 1 < end, ref next, scratch);
                 for (int i = 0; i < height; i++)
                 {
                     Finish<TLanes>(scratch + i * PackedMatrix.PanelRows, outputs + (long)(row + i) * stride, add);
@@ -109,7 +109,7 @@ internal static unsafe partial class QuantizedProducts
 
     // The sums of one panel for the rows of one strip, [height, 32].
     private static void Strip<TDots, TLanes, TFormat>(
-        QuantizedRows x, int row, int height, byte* weights, int units, bool stream, ref byte* next, float* sums)
+        QuantizedRows x, int row, int height, byte* weights, int units, bool stream, bool more, ref byte* next, float* sums)
         where TDots : struct, IDots<TDots>
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
@@ -119,12 +119,15 @@ internal static unsafe partial class QuantizedProducts
         float* scales = x.Scales + (long)row * x.Groups;
         bool wide = height == 1 && TDots.Count <= PackedMatrix.PanelRows / 4;
         int step = (wide ? 4 : height >= 4 ? TDots.TileVectors : 2) * TDots.Count;
+        bool isLast = more && height == TDots.TileRows && row + height == x.Rows;
+        long panelBytes = (long)units * UnitBytes<TFormat>();
         for (int lane = 0; lane < PackedMatrix.PanelRows; lane += step)
         {
             byte* unit = weights + lane * sizeof(int);
 
-            // The first to read a panel fetches it; the others what comes after it, as far as it goes.
-            byte* fetch = stream && row + lane == 0 ? null : next == null ? unit : next;
+            // Of few rows the first fetch the panel as they read it, and the last all of the next one while they compute; of many rows each some lines of it.
+            bool fetches = stream && lane == 0 && (row == 0 || isLast);
+            Fetch fetch = new() { Line = fetches ? null : next == null ? unit : next, Ahead = row == 0 ? PrefetchBytes : panelBytes };
             switch (height)
             {
                 case 6:
@@ -170,25 +173,26 @@ internal static unsafe partial class QuantizedProducts
         }
     }
 
-    // All lines of a unit further on in this panel, or one line of the panel that comes next.
+    // All lines of a unit further on, or one line of the panel that comes next.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PrefetchUnit<TFormat>(byte* unit, ref byte* next)
+    private static void PrefetchUnit<TFormat>(byte* unit, ref Fetch fetch)
         where TFormat : struct, IQuantizedFormat
     {
-        if (next != null)
+        if (!Sse.IsSupported)
         {
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch1(next);
-            }
-
-            next += LineBytes;
             return;
         }
 
-        for (int i = 0; i < UnitBytes<TFormat>(); i += LineBytes)
+        if (fetch.Line != null)
         {
-            Prefetch(unit + i);
+            Sse.Prefetch1(fetch.Line);
+            fetch.Line += LineBytes;
+            return;
+        }
+
+        for (byte* line = unit + fetch.Ahead, end = line + UnitBytes<TFormat>(); line < end; line += LineBytes)
+        {
+            Sse.Prefetch0(line);
         }
     }
 
@@ -199,5 +203,12 @@ internal static unsafe partial class QuantizedProducts
         {
             Sse.Prefetch0(w + PrefetchBytes);
         }
+    }
+
+    // What a tile fetches for each unit: a line, the next time the one after it, or without one the unit that lies so many bytes ahead.
+    private struct Fetch
+    {
+        public byte* Line;
+        public long Ahead;
     }
 }
