@@ -147,16 +147,7 @@ public sealed class Parameter : IDisposable
 
     /// <summary>Overwrites the values.</summary>
     /// <param name="values">As many, in row-major order.</param>
-    internal void CopyFrom(ReadOnlySpan<float> values)
-    {
-        Activations master = Value;
-        for (int row = 0; row < Rows; row++)
-        {
-            values.Slice(row * Columns, Columns).CopyTo(master.Row(row));
-        }
-
-        MarkChanged();
-    }
+    internal void CopyFrom(ReadOnlySpan<float> values) => Values.Overwrite(values);
 
     internal void MarkChanged() => Values.MarkChanged();
 

@@ -55,8 +55,7 @@ internal sealed class ParameterValues : IDisposable
                     _panels!.ReadRow(row, _master.Row(row));
                 }
 
-                DropNarrow(ref _panels, ref _isPacked);
-                DropNarrow(ref _transposed, ref _isTransposed);
+                DropNarrow();
             }
 
             return _master;
@@ -128,6 +127,20 @@ internal sealed class ParameterValues : IDisposable
         }
     }
 
+    /// <summary>Overwrites all values; what was stored is not widened for it.</summary>
+    /// <param name="values">As many, in row-major order.</param>
+    public void Overwrite(ReadOnlySpan<float> values)
+    {
+        _master ??= new Activations(Rows, Columns);
+        for (int row = 0; row < Rows; row++)
+        {
+            values.Slice(row * Columns, Columns).CopyTo(_master.Row(row));
+        }
+
+        DropNarrow();
+        MarkChanged();
+    }
+
     /// <summary>Says that the master was written.</summary>
     public void MarkChanged() => (_isPacked, _isTransposed) = (false, false);
 
@@ -136,6 +149,13 @@ internal sealed class ParameterValues : IDisposable
         _master?.Dispose();
         _panels?.Dispose();
         _transposed?.Dispose();
+    }
+
+    // Beside a master panels are float32.
+    private void DropNarrow()
+    {
+        DropNarrow(ref _panels, ref _isPacked);
+        DropNarrow(ref _transposed, ref _isTransposed);
     }
 
     private static void DropNarrow(ref PackedMatrix? panels, ref bool isMade)

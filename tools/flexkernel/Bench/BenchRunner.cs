@@ -26,9 +26,9 @@ internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? 
         foreach (int tokens in plan.Prefill)
         {
             onStep($"prefill {tokens}");
-            tests.Add(Measure(
-                Prefill(model, tokens), other is null ? null : Prefill(beside!, tokens), path, threads,
-                () => engine.Prefill(tokens), () => other!.Prefill(tokens), cancellationToken));
+            Turn ours = new(Prefill(model, tokens), () => engine.Prefill(tokens));
+            Turn? its = other is null ? null : new(Prefill(beside!, tokens), () => other.Prefill(tokens));
+            tests.Add(Measure(ours, its, path, threads, cancellationToken));
         }
 
         foreach (int context in plan.Decode == 0 ? [] : plan.Contexts)
@@ -36,9 +36,9 @@ internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? 
             onStep($"decode {plan.Decode} after {context}");
             using Sequence prefix = engine.Start(context);
             using Sequence? otherPrefix = other?.Start(context);
-            tests.Add(Measure(
-                Decode(model, engine, context), other is null ? null : Decode(beside!, other, context), path, threads,
-                () => engine.Decode(prefix, plan.Decode), () => other!.Decode(otherPrefix!, plan.Decode), cancellationToken));
+            Turn ours = new(Decode(model, engine, context), () => engine.Decode(prefix, plan.Decode));
+            Turn? its = other is null ? null : new(Decode(beside!, other, context), () => other.Decode(otherPrefix!, plan.Decode));
+            tests.Add(Measure(ours, its, path, threads, cancellationToken));
         }
 
         return new BenchBlock(model.Facts, path, threads, tests, MeasureRows(engine, onStep));
@@ -61,23 +61,23 @@ internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? 
             BenchTest.Decode, plan.Decode, context, new(0, 0, 0), of.DecodeOperations(positions), bytes, new(CeilingKind.ReadBandwidth, []));
     }
 
-    private Measurement Measure(
-        Measurement test, Measurement? other, KernelPath path, int threads, Func<double> run, Func<double> runOther, CancellationToken cancellationToken)
+    private Measurement Measure(Turn turn, Turn? other, KernelPath path, int threads, CancellationToken cancellationToken)
     {
-        BenchEngine.WarmUp(() => run());
+        Measurement test = turn.Test;
+        BenchEngine.WarmUp(() => turn.Run());
         if (other is not null)
         {
-            BenchEngine.WarmUp(() => runOther());
+            BenchEngine.WarmUp(() => other.Run());
         }
 
         List<double> ours = [], besides = [], theirs = [], probes = [Probe(test.Ceiling.Kind, path, threads)];
-        for (int turn = 0; turn < plan.Repetitions; turn++)
+        for (int i = 0; i < plan.Repetitions; i++)
         {
-            ours.Add(test.Tokens / run());
+            ours.Add(test.Tokens / turn.Run());
             probes.Add(Probe(test.Ceiling.Kind, path, threads));
             if (other is not null)
             {
-                besides.Add(test.Tokens / runOther());
+                besides.Add(test.Tokens / other.Run());
             }
 
             if (rival is not null)
@@ -93,7 +93,7 @@ internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? 
             Ceiling = ceiling,
             Share = ceiling.ShareOf([.. ours.Select(rate => rate * test.Work)]),
             Rival = rival is null ? null : new RivalRate(Spread.Of(theirs), Spread.Of(ours.Zip(theirs, (a, b) => a / b))),
-            Beside = other is null ? null : new BesideTime(Spread.Of(ours.Zip(besides, (a, b) => b / a)), test.Work / other.Work),
+            Beside = other is null ? null : new BesideTime(Spread.Of(ours.Zip(besides, (a, b) => b / a)), test.Work / other.Test.Work),
         };
     }
 
@@ -124,4 +124,7 @@ internal sealed class BenchRunner(BenchModel model, BenchPlan plan, LlamaBench? 
         CeilingKind.Int8Dot => MachineProbe.Int8DotPeak(path, threads),
         _ => MachineProbe.ReadBandwidth(path, threads, plan.ProbeBytes),
     };
+
+    // One model at one test: what is measured, and what takes how many seconds.
+    private sealed record Turn(Measurement Test, Func<double> Run);
 }
