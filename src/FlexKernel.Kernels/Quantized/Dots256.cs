@@ -16,7 +16,7 @@ internal readonly unsafe struct Dots256 : IDots<Dots256>
     public static int Count => 8;
 
     /// <inheritdoc/>
-    public static int TileRows => 4;
+    public static int TileRows => 6;
 
     /// <inheritdoc/>
     /// <remarks>16 registers: 4 integer and 4 float sums, the weights and their magnitudes, the row, a constant and the steps between.</remarks>
@@ -55,10 +55,15 @@ internal readonly unsafe struct Dots256 : IDots<Dots256>
     }
 
     /// <inheritdoc/>
+    /// <remarks>Signed.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots256 Bytes(Dots256 stored) => new(stored._value ^ Vector256.Create(unchecked((int)0x80808080)));
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Dots256 MultiplyAddBytes(Dots256 sum, Dots256 weights, Dots256 x)
     {
-        Vector256<sbyte> w = (weights._value ^ Vector256.Create(unchecked((int)0x80808080))).AsSByte();
+        Vector256<sbyte> w = weights._value.AsSByte();
         return new(sum._value + Pairs(Avx2.Abs(w), Avx2.Sign(x._value.AsSByte(), w)));
     }
 

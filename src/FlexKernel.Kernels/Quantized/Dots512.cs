@@ -50,10 +50,15 @@ internal readonly unsafe struct Dots512 : IDots<Dots512>
     public static Dots512 Table(ReadOnlySpan<byte> levels) => new(Avx512F.BroadcastVector128ToVector512((int*)Unsafe.AsPointer(ref Unsafe.AsRef(in levels[0]))));
 
     /// <inheritdoc/>
+    /// <remarks>Signed.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Dots512 Bytes(Dots512 stored) => new(stored._value ^ Vector512.Create(unchecked((int)0x80808080)));
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Dots512 MultiplyAddBytes(Dots512 sum, Dots512 weights, Dots512 x)
     {
-        Vector512<sbyte> w = (weights._value ^ Vector512.Create(unchecked((int)0x80808080))).AsSByte(), v = x._value.AsSByte();
+        Vector512<sbyte> w = weights._value.AsSByte(), v = x._value.AsSByte();
         return new(sum._value + Pairs(Avx512BW.Abs(w), Vector512.ConditionalSelect(Vector512.LessThan(w, Vector512<sbyte>.Zero), -v, v)));
     }
 

@@ -41,6 +41,10 @@ internal unsafe interface IDots<TSelf>
     /// <summary>A table of 16 bytes as <see cref="LookUp"/> takes it.</summary>
     static abstract TSelf Table(ReadOnlySpan<byte> levels);
 
+    /// <summary>Stored bytes as <see cref="MultiplyAddBytes"/> takes them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static virtual TSelf Bytes(TSelf stored) => stored;
+
     /// <summary>Adds Σ w·x over the four bytes of each lane, w = stored byte − 128, x signed, −127 to 127, the same in every lane.</summary>
     static abstract TSelf MultiplyAddBytes(TSelf sum, TSelf weights, TSelf x);
 

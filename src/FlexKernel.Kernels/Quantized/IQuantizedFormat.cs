@@ -18,20 +18,29 @@ internal unsafe interface IQuantizedFormat
     /// <summary>Bytes of one block.</summary>
     static abstract int BlockBytes { get; }
 
-    /// <summary>Groups of four k that one load of four bytes holds: 1, or 2 as nibbles.</summary>
-    static abstract int GroupsPerLoad { get; }
+    /// <summary>Bytes of two groups of four k: a step of a kernel, of which a block has four.</summary>
+    static abstract int StepBytes { get; }
+
+    /// <summary>From the first k of one step to that of the next.</summary>
+    static abstract int StepColumns { get; }
+
+    /// <summary>From the k of the first group of a step to those of the second.</summary>
+    static abstract int SecondColumn { get; }
 
     /// <summary>What a block's sums start at.</summary>
     /// <param name="sum">Σx of the block.</param>
     static abstract TDots Start<TDots>(int sum)
         where TDots : struct, IDots<TDots>;
 
-    /// <summary>The weights of the first group.</summary>
+    /// <summary>The weights of the first group of a step.</summary>
+    /// <param name="bytes">What stands where the step begins.</param>
     static abstract TDots First<TDots>(TDots bytes)
         where TDots : struct, IDots<TDots>;
 
-    /// <summary>The weights of the second group.</summary>
-    static abstract TDots Second<TDots>(TDots bytes)
+    /// <summary>The weights of the second group of a step.</summary>
+    /// <param name="bytes">What stands where the step begins.</param>
+    /// <param name="step">Where that is.</param>
+    static abstract TDots Second<TDots>(TDots bytes, byte* step)
         where TDots : struct, IDots<TDots>;
 
     /// <summary>Adds the products of one group.</summary>
@@ -52,7 +61,11 @@ internal readonly unsafe struct Bytes8 : IQuantizedFormat
     /// <summary>How far below zero the level of a stored zero is.</summary>
     public const int Offset = 128;
 
-    public static int GroupsPerLoad => 1;
+    public static int StepBytes => 2 * QuantizedProducts.GroupBytes;
+
+    public static int StepColumns => 8;
+
+    public static int SecondColumn => 4;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots Start<TDots>(int sum)
@@ -60,11 +73,11 @@ internal readonly unsafe struct Bytes8 : IQuantizedFormat
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots First<TDots>(TDots bytes)
-        where TDots : struct, IDots<TDots> => bytes;
+        where TDots : struct, IDots<TDots> => TDots.Bytes(bytes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots Second<TDots>(TDots bytes)
-        where TDots : struct, IDots<TDots> => bytes;
+    public static TDots Second<TDots>(TDots bytes, byte* step)
+        where TDots : struct, IDots<TDots> => TDots.Bytes(TDots.Load(step + QuantizedProducts.GroupBytes));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
@@ -83,7 +96,11 @@ internal readonly unsafe struct Nibbles4 : IQuantizedFormat
     /// <summary>How far below zero the level of a stored zero is.</summary>
     public const int Offset = 8;
 
-    public static int GroupsPerLoad => 2;
+    public static int StepBytes => QuantizedProducts.GroupBytes;
+
+    public static int StepColumns => 4;
+
+    public static int SecondColumn => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots Start<TDots>(int sum)
@@ -94,7 +111,7 @@ internal readonly unsafe struct Nibbles4 : IQuantizedFormat
         where TDots : struct, IDots<TDots> => TDots.LowNibbles(bytes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots Second<TDots>(TDots bytes)
+    public static TDots Second<TDots>(TDots bytes, byte* step)
         where TDots : struct, IDots<TDots> => TDots.HighNibbles(bytes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -114,7 +131,11 @@ internal readonly unsafe struct Codebook4 : IQuantizedFormat
     /// <summary>How far below zero the level of a stored zero is.</summary>
     public const int Offset = Quantization.LevelOffset;
 
-    public static int GroupsPerLoad => 2;
+    public static int StepBytes => QuantizedProducts.GroupBytes;
+
+    public static int StepColumns => 4;
+
+    public static int SecondColumn => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots Start<TDots>(int sum)
@@ -125,7 +146,7 @@ internal readonly unsafe struct Codebook4 : IQuantizedFormat
         where TDots : struct, IDots<TDots> => TDots.LookUp(TDots.LowNibbles(bytes), TDots.Table(Quantization.Levels));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots Second<TDots>(TDots bytes)
+    public static TDots Second<TDots>(TDots bytes, byte* step)
         where TDots : struct, IDots<TDots> => TDots.LookUp(TDots.HighNibbles(bytes), TDots.Table(Quantization.Levels));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

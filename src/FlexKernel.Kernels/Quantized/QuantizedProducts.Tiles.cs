@@ -37,38 +37,35 @@ internal static unsafe partial class QuantizedProducts
                     TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]);
                     TDots a40 = TFormat.Start<TDots>(sums[4 * sumStride]);
                     TDots a50 = TFormat.Start<TDots>(sums[5 * sumStride]);
-                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                    for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
                         TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
                         TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x + k));
                         a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x1 + k));
                         a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x2 + k));
                         a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x3 + k));
                         a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x4 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x4 + k));
                         a40 = TFormat.MultiplyAdd(a40, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x5 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x5 + k));
                         a50 = TFormat.MultiplyAdd(a50, f0, broadcast);
-                        if (TFormat.GroupsPerLoad == 2)
-                        {
-                            f0 = TFormat.Second(w0);
-                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x4 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a40 = TFormat.MultiplyAdd(a40, f0, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x5 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a50 = TFormat.MultiplyAdd(a50, f0, broadcast);
-                        }
+                        f0 = TFormat.Second(w0, w);
+                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
+                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x2 + k + TFormat.SecondColumn));
+                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x3 + k + TFormat.SecondColumn));
+                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x4 + k + TFormat.SecondColumn));
+                        a40 = TFormat.MultiplyAdd(a40, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x5 + k + TFormat.SecondColumn));
+                        a50 = TFormat.MultiplyAdd(a50, f0, broadcast);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -123,40 +120,37 @@ internal static unsafe partial class QuantizedProducts
                     TDots a10 = TFormat.Start<TDots>(sums[sumStride]), a11 = a10;
                     TDots a20 = TFormat.Start<TDots>(sums[2 * sumStride]), a21 = a20;
                     TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]), a31 = a30;
-                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                    for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
                         TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
                         TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
                         TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x + k));
                         a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
                         a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x1 + k));
                         a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
                         a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x2 + k));
                         a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
                         a21 = TFormat.MultiplyAdd(a21, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x3 + k));
                         a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
                         a31 = TFormat.MultiplyAdd(a31, f1, broadcast);
-                        if (TFormat.GroupsPerLoad == 2)
-                        {
-                            f0 = TFormat.Second(w0);
-                            f1 = TFormat.Second(w1);
-                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                            a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                            a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                            a21 = TFormat.MultiplyAdd(a21, f1, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                            a31 = TFormat.MultiplyAdd(a31, f1, broadcast);
-                        }
+                        f0 = TFormat.Second(w0, w);
+                        f1 = TFormat.Second(w1, w + step);
+                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
+                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                        a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x2 + k + TFormat.SecondColumn));
+                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
+                        a21 = TFormat.MultiplyAdd(a21, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x3 + k + TFormat.SecondColumn));
+                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
+                        a31 = TFormat.MultiplyAdd(a31, f1, broadcast);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -214,30 +208,27 @@ internal static unsafe partial class QuantizedProducts
                     TDots a10 = TFormat.Start<TDots>(sums[sumStride]);
                     TDots a20 = TFormat.Start<TDots>(sums[2 * sumStride]);
                     TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]);
-                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                    for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
                         TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
                         TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x + k));
                         a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x1 + k));
                         a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x2 + k));
                         a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x3 + k));
                         a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                        if (TFormat.GroupsPerLoad == 2)
-                        {
-                            f0 = TFormat.Second(w0);
-                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x2 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x3 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                        }
+                        f0 = TFormat.Second(w0, w);
+                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
+                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x2 + k + TFormat.SecondColumn));
+                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x3 + k + TFormat.SecondColumn));
+                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -282,28 +273,25 @@ internal static unsafe partial class QuantizedProducts
                 {
                     TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00;
                     TDots a10 = TFormat.Start<TDots>(sums[sumStride]), a11 = a10;
-                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                    for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
                         TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
                         TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
                         TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x + k));
                         a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
                         a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x1 + k));
                         a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
                         a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
-                        if (TFormat.GroupsPerLoad == 2)
-                        {
-                            f0 = TFormat.Second(w0);
-                            f1 = TFormat.Second(w1);
-                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                            a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                            broadcast = TDots.Broadcast(*(int*)(x1 + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                            a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
-                        }
+                        f0 = TFormat.Second(w0, w);
+                        f1 = TFormat.Second(w1, w + step);
+                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                        broadcast = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
+                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
+                        a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -343,32 +331,28 @@ internal static unsafe partial class QuantizedProducts
                 for (int half = 0; half < 2; half++, sums++)
                 {
                     TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00, a02 = a00, a03 = a00;
-                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                    for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
-                        Prefetch(w);
-                        Prefetch(w + LineBytes);
+                        PrefetchStep<TFormat>(w);
                         TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
                         TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
                         TDots w2 = TDots.Load(w + 2 * step), f2 = TFormat.First(w2);
                         TDots w3 = TDots.Load(w + 3 * step), f3 = TFormat.First(w3);
                         TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x + k));
                         a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
                         a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
                         a02 = TFormat.MultiplyAdd(a02, f2, broadcast);
                         a03 = TFormat.MultiplyAdd(a03, f3, broadcast);
-                        if (TFormat.GroupsPerLoad == 2)
-                        {
-                            f0 = TFormat.Second(w0);
-                            f1 = TFormat.Second(w1);
-                            f2 = TFormat.Second(w2);
-                            f3 = TFormat.Second(w3);
-                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                            a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                            a02 = TFormat.MultiplyAdd(a02, f2, broadcast);
-                            a03 = TFormat.MultiplyAdd(a03, f3, broadcast);
-                        }
+                        f0 = TFormat.Second(w0, w);
+                        f1 = TFormat.Second(w1, w + step);
+                        f2 = TFormat.Second(w2, w + 2 * step);
+                        f3 = TFormat.Second(w3, w + 3 * step);
+                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                        a02 = TFormat.MultiplyAdd(a02, f2, broadcast);
+                        a03 = TFormat.MultiplyAdd(a03, f3, broadcast);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -409,24 +393,20 @@ internal static unsafe partial class QuantizedProducts
                 for (int half = 0; half < 2; half++, sums++)
                 {
                     TDots a00 = TFormat.Start<TDots>(sums[0]), a01 = a00;
-                    for (int group = 0; group < Quantization.BlockColumns / 4; group += TFormat.GroupsPerLoad, w += GroupBytes)
+                    for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
-                        Prefetch(w);
-                        Prefetch(w + LineBytes);
+                        PrefetchStep<TFormat>(w);
                         TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
                         TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
                         TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group)));
+                        broadcast = TDots.Broadcast(*(int*)(x + k));
                         a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
                         a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        if (TFormat.GroupsPerLoad == 2)
-                        {
-                            f0 = TFormat.Second(w0);
-                            f1 = TFormat.Second(w1);
-                            broadcast = TDots.Broadcast(*(int*)(x + 4 * FirstGroup<TFormat>(group) + Quantization.BlockColumns / 2));
-                            a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                            a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        }
+                        f0 = TFormat.Second(w0, w);
+                        f1 = TFormat.Second(w1, w + step);
+                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
+                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -443,11 +423,6 @@ internal static unsafe partial class QuantizedProducts
             AddScaled(t01, scales[0], y + TLanes.Count);
         }
     }
-
-    // The group of four k that a load begins with: a load of nibbles holds group g and group g + 4.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int FirstGroup<TFormat>(int group)
-        where TFormat : struct, IQuantizedFormat => TFormat.GroupsPerLoad == 1 ? group : group / 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TLanes AddBlock<TDots, TLanes, TFormat>(TDots sums, TLanes scale, TLanes total)

@@ -14,6 +14,7 @@ internal static unsafe partial class QuantizedProducts
     public const int ScaleBytes = PackedMatrix.PanelRows * sizeof(uint);
     /// <summary>Bytes of four k of one panel, as bytes or as low and high nibbles of eight.</summary>
     public const int GroupBytes = PackedMatrix.PanelRows * sizeof(int);
+    private const int StepsPerBlock = 4;
     private const int UnitsPerGroup = QuantizedRows.GroupColumns / Quantization.UnitColumns;
 
     // So few rows wait for the weights, not for the arithmetic.
@@ -197,11 +198,18 @@ internal static unsafe partial class QuantizedProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* w)
+    private static void PrefetchStep<TFormat>(byte* w)
+        where TFormat : struct, IQuantizedFormat
     {
         if (Sse.IsSupported)
         {
             Sse.Prefetch0(w + PrefetchBytes);
+            Sse.Prefetch0(w + PrefetchBytes + LineBytes);
+            if (TFormat.StepBytes > 2 * LineBytes)
+            {
+                Sse.Prefetch0(w + PrefetchBytes + 2 * LineBytes);
+                Sse.Prefetch0(w + PrefetchBytes + 3 * LineBytes);
+            }
         }
     }
 

@@ -77,22 +77,29 @@ internal unsafe struct QuantizedRows
         }
     }
 
+    // Without their signs floats are in the order of their bits, and NaN is above all of them.
     private static float Largest(float* x, int count)
     {
-        Vector128<float> four = Vector128<float>.Zero;
+        Vector128<int> a = Vector128<int>.Zero, b = a, c = a, d = a;
         int i = 0;
-        for (; i + 4 <= count; i += 4)
+        for (; i + 16 <= count; i += 16)
         {
-            four = Vector128.Max(four, Vector128.Abs(Vector128.Load(x + i)));
+            a = Vector128.Max(a, Magnitudes(x + i));
+            b = Vector128.Max(b, Magnitudes(x + i + 4));
+            c = Vector128.Max(c, Magnitudes(x + i + 8));
+            d = Vector128.Max(d, Magnitudes(x + i + 12));
         }
 
-        float largest = MathF.Max(MathF.Max(four[0], four[1]), MathF.Max(four[2], four[3]));
+        a = Vector128.Max(Vector128.Max(a, b), Vector128.Max(c, d));
+        int largest = Math.Max(Math.Max(a[0], a[1]), Math.Max(a[2], a[3]));
         for (; i < count; i++)
         {
-            largest = MathF.Max(largest, MathF.Abs(x[i]));
+            largest = Math.Max(largest, BitConverter.SingleToInt32Bits(MathF.Abs(x[i])));
         }
 
-        return largest;
+        return BitConverter.Int32BitsToSingle(largest);
+
+        Vector128<int> Magnitudes(float* source) => Vector128.Abs(Vector128.Load(source)).AsInt32();
     }
 
     private static void Round(float* x, int count, float inverse, sbyte* values)
