@@ -69,8 +69,13 @@ internal readonly unsafe struct Dots256 : IDots<Dots256>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots256 MultiplyAddLevels(Dots256 sum, Dots256 weights, Dots256 x) =>
-        new(sum._value + Pairs(weights._value.AsByte(), x._value.AsSByte()));
+    public static Dots256 MultiplyAddLevels(Dots256 sum, Dots256 first, Dots256 firstX, Dots256 second, Dots256 secondX)
+    {
+        // 4 · 63 · 127 fits 16 bits.
+        Vector256<short> pairs = Avx2.MultiplyAddAdjacent(first._value.AsByte(), firstX._value.AsSByte())
+            + Avx2.MultiplyAddAdjacent(second._value.AsByte(), secondX._value.AsSByte());
+        return new(sum._value + Avx2.MultiplyAddAdjacent(pairs, Vector256.Create((short)1)));
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -64,8 +64,13 @@ internal readonly unsafe struct Dots512 : IDots<Dots512>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots512 MultiplyAddLevels(Dots512 sum, Dots512 weights, Dots512 x) =>
-        new(sum._value + Pairs(weights._value.AsByte(), x._value.AsSByte()));
+    public static Dots512 MultiplyAddLevels(Dots512 sum, Dots512 first, Dots512 firstX, Dots512 second, Dots512 secondX)
+    {
+        // 4 · 63 · 127 fits 16 bits.
+        Vector512<short> pairs = Avx512BW.MultiplyAddAdjacent(first._value.AsByte(), firstX._value.AsSByte())
+            + Avx512BW.MultiplyAddAdjacent(second._value.AsByte(), secondX._value.AsSByte());
+        return new(sum._value + Avx512BW.MultiplyAddAdjacent(pairs, Vector512.Create((short)1)));
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

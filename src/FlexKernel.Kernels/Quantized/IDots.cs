@@ -48,9 +48,10 @@ internal unsafe interface IDots<TSelf>
     /// <summary>Adds Σ w·x over the four bytes of each lane, w = stored byte − 128, x signed, −127 to 127, the same in every lane.</summary>
     static abstract TSelf MultiplyAddBytes(TSelf sum, TSelf weights, TSelf x);
 
-    /// <summary>Adds Σ w·x over the four bytes of each lane, w from 0 to 127, x signed, −127 to 127.</summary>
+    /// <summary>Adds Σ w·x over the four bytes of each lane of two groups, w from 0 to 63, x signed, −127 to 127.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static virtual TSelf MultiplyAddLevels(TSelf sum, TSelf weights, TSelf x) => TSelf.MultiplyAddBytes(sum, weights, x);
+    static virtual TSelf MultiplyAddLevels(TSelf sum, TSelf first, TSelf firstX, TSelf second, TSelf secondX) =>
+        TSelf.MultiplyAddBytes(TSelf.MultiplyAddBytes(sum, first, firstX), second, secondX);
 
     /// <summary>What the sums of a block of nibbles begin with: a sum of its own kind until <see cref="TotalNibbles"/>.</summary>
     /// <param name="offset">What the block's totals must contain besides the products: −8 Σx.</param>

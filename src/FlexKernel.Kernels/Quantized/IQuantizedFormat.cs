@@ -43,8 +43,8 @@ internal unsafe interface IQuantizedFormat
     static abstract TDots Second<TDots>(TDots bytes, byte* step)
         where TDots : struct, IDots<TDots>;
 
-    /// <summary>Adds the products of one group.</summary>
-    static abstract TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
+    /// <summary>Adds the products of the two groups of a step.</summary>
+    static abstract TDots MultiplyAdd<TDots>(TDots sum, TDots first, TDots firstX, TDots second, TDots secondX)
         where TDots : struct, IDots<TDots>;
 
     /// <summary>A block's sums as int32.</summary>
@@ -80,8 +80,9 @@ internal readonly unsafe struct Bytes8 : IQuantizedFormat
         where TDots : struct, IDots<TDots> => TDots.Bytes(TDots.Load(step + QuantizedProducts.GroupBytes));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
-        where TDots : struct, IDots<TDots> => TDots.MultiplyAddBytes(sum, weights, x);
+    public static TDots MultiplyAdd<TDots>(TDots sum, TDots first, TDots firstX, TDots second, TDots secondX)
+        where TDots : struct, IDots<TDots> =>
+        TDots.MultiplyAddBytes(TDots.MultiplyAddBytes(sum, first, firstX), second, secondX);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots Total<TDots>(TDots sums)
@@ -115,8 +116,9 @@ internal readonly unsafe struct Nibbles4 : IQuantizedFormat
         where TDots : struct, IDots<TDots> => TDots.HighNibbles(bytes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
-        where TDots : struct, IDots<TDots> => TDots.MultiplyAddNibbles(sum, weights, x);
+    public static TDots MultiplyAdd<TDots>(TDots sum, TDots first, TDots firstX, TDots second, TDots secondX)
+        where TDots : struct, IDots<TDots> =>
+        TDots.MultiplyAddNibbles(TDots.MultiplyAddNibbles(sum, first, firstX), second, secondX);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots Total<TDots>(TDots sums)
@@ -150,8 +152,9 @@ internal readonly unsafe struct Codebook4 : IQuantizedFormat
         where TDots : struct, IDots<TDots> => TDots.LookUp(TDots.HighNibbles(bytes), TDots.Table(Quantization.Levels));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots MultiplyAdd<TDots>(TDots sum, TDots weights, TDots x)
-        where TDots : struct, IDots<TDots> => TDots.MultiplyAddLevels(sum, weights, x);
+    public static TDots MultiplyAdd<TDots>(TDots sum, TDots first, TDots firstX, TDots second, TDots secondX)
+        where TDots : struct, IDots<TDots> =>
+        TDots.MultiplyAddLevels(sum, first, firstX, second, secondX);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots Total<TDots>(TDots sums)

@@ -39,33 +39,26 @@ internal static unsafe partial class QuantizedProducts
                     TDots a50 = TFormat.Start<TDots>(sums[5 * sumStride]);
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
-                        TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + k));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + k));
-                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x2 + k));
-                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x3 + k));
-                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x4 + k));
-                        a40 = TFormat.MultiplyAdd(a40, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x5 + k));
-                        a50 = TFormat.MultiplyAdd(a50, f0, broadcast);
-                        f0 = TFormat.Second(w0, w);
-                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
-                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x2 + k + TFormat.SecondColumn));
-                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x3 + k + TFormat.SecondColumn));
-                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x4 + k + TFormat.SecondColumn));
-                        a40 = TFormat.MultiplyAdd(a40, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x5 + k + TFormat.SecondColumn));
-                        a50 = TFormat.MultiplyAdd(a50, f0, broadcast);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
+                        TDots u, v;
+                        u = TDots.Broadcast(*(int*)(x + k));
+                        v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, u, g0, v);
+                        u = TDots.Broadcast(*(int*)(x1 + k));
+                        v = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
+                        a10 = TFormat.MultiplyAdd(a10, f0, u, g0, v);
+                        u = TDots.Broadcast(*(int*)(x2 + k));
+                        v = TDots.Broadcast(*(int*)(x2 + k + TFormat.SecondColumn));
+                        a20 = TFormat.MultiplyAdd(a20, f0, u, g0, v);
+                        u = TDots.Broadcast(*(int*)(x3 + k));
+                        v = TDots.Broadcast(*(int*)(x3 + k + TFormat.SecondColumn));
+                        a30 = TFormat.MultiplyAdd(a30, f0, u, g0, v);
+                        u = TDots.Broadcast(*(int*)(x4 + k));
+                        v = TDots.Broadcast(*(int*)(x4 + k + TFormat.SecondColumn));
+                        a40 = TFormat.MultiplyAdd(a40, f0, u, g0, v);
+                        u = TDots.Broadcast(*(int*)(x5 + k));
+                        v = TDots.Broadcast(*(int*)(x5 + k + TFormat.SecondColumn));
+                        a50 = TFormat.MultiplyAdd(a50, f0, u, g0, v);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -122,35 +115,25 @@ internal static unsafe partial class QuantizedProducts
                     TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]), a31 = a30;
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
-                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
-                        TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + k));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + k));
-                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                        a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x2 + k));
-                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                        a21 = TFormat.MultiplyAdd(a21, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x3 + k));
-                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                        a31 = TFormat.MultiplyAdd(a31, f1, broadcast);
-                        f0 = TFormat.Second(w0, w);
-                        f1 = TFormat.Second(w1, w + step);
-                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
-                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                        a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x2 + k + TFormat.SecondColumn));
-                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                        a21 = TFormat.MultiplyAdd(a21, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x3 + k + TFormat.SecondColumn));
-                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                        a31 = TFormat.MultiplyAdd(a31, f1, broadcast);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1), g1 = TFormat.Second(w1, w + step);
+                        TDots u, v;
+                        u = TDots.Broadcast(*(int*)(x + k));
+                        v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, u, g0, v);
+                        a01 = TFormat.MultiplyAdd(a01, f1, u, g1, v);
+                        u = TDots.Broadcast(*(int*)(x1 + k));
+                        v = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
+                        a10 = TFormat.MultiplyAdd(a10, f0, u, g0, v);
+                        a11 = TFormat.MultiplyAdd(a11, f1, u, g1, v);
+                        u = TDots.Broadcast(*(int*)(x2 + k));
+                        v = TDots.Broadcast(*(int*)(x2 + k + TFormat.SecondColumn));
+                        a20 = TFormat.MultiplyAdd(a20, f0, u, g0, v);
+                        a21 = TFormat.MultiplyAdd(a21, f1, u, g1, v);
+                        u = TDots.Broadcast(*(int*)(x3 + k));
+                        v = TDots.Broadcast(*(int*)(x3 + k + TFormat.SecondColumn));
+                        a30 = TFormat.MultiplyAdd(a30, f0, u, g0, v);
+                        a31 = TFormat.MultiplyAdd(a31, f1, u, g1, v);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -210,25 +193,20 @@ internal static unsafe partial class QuantizedProducts
                     TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]);
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
-                        TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + k));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + k));
-                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x2 + k));
-                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x3 + k));
-                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
-                        f0 = TFormat.Second(w0, w);
-                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
-                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x2 + k + TFormat.SecondColumn));
-                        a20 = TFormat.MultiplyAdd(a20, f0, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x3 + k + TFormat.SecondColumn));
-                        a30 = TFormat.MultiplyAdd(a30, f0, broadcast);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
+                        TDots u, v;
+                        u = TDots.Broadcast(*(int*)(x + k));
+                        v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, u, g0, v);
+                        u = TDots.Broadcast(*(int*)(x1 + k));
+                        v = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
+                        a10 = TFormat.MultiplyAdd(a10, f0, u, g0, v);
+                        u = TDots.Broadcast(*(int*)(x2 + k));
+                        v = TDots.Broadcast(*(int*)(x2 + k + TFormat.SecondColumn));
+                        a20 = TFormat.MultiplyAdd(a20, f0, u, g0, v);
+                        u = TDots.Broadcast(*(int*)(x3 + k));
+                        v = TDots.Broadcast(*(int*)(x3 + k + TFormat.SecondColumn));
+                        a30 = TFormat.MultiplyAdd(a30, f0, u, g0, v);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -275,23 +253,17 @@ internal static unsafe partial class QuantizedProducts
                     TDots a10 = TFormat.Start<TDots>(sums[sumStride]), a11 = a10;
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
-                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
-                        TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + k));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + k));
-                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                        a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
-                        f0 = TFormat.Second(w0, w);
-                        f1 = TFormat.Second(w1, w + step);
-                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        broadcast = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
-                        a10 = TFormat.MultiplyAdd(a10, f0, broadcast);
-                        a11 = TFormat.MultiplyAdd(a11, f1, broadcast);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1), g1 = TFormat.Second(w1, w + step);
+                        TDots u, v;
+                        u = TDots.Broadcast(*(int*)(x + k));
+                        v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, u, g0, v);
+                        a01 = TFormat.MultiplyAdd(a01, f1, u, g1, v);
+                        u = TDots.Broadcast(*(int*)(x1 + k));
+                        v = TDots.Broadcast(*(int*)(x1 + k + TFormat.SecondColumn));
+                        a10 = TFormat.MultiplyAdd(a10, f0, u, g0, v);
+                        a11 = TFormat.MultiplyAdd(a11, f1, u, g1, v);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -334,25 +306,17 @@ internal static unsafe partial class QuantizedProducts
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
                         PrefetchStep<TFormat>(w);
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
-                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
-                        TDots w2 = TDots.Load(w + 2 * step), f2 = TFormat.First(w2);
-                        TDots w3 = TDots.Load(w + 3 * step), f3 = TFormat.First(w3);
-                        TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + k));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        a02 = TFormat.MultiplyAdd(a02, f2, broadcast);
-                        a03 = TFormat.MultiplyAdd(a03, f3, broadcast);
-                        f0 = TFormat.Second(w0, w);
-                        f1 = TFormat.Second(w1, w + step);
-                        f2 = TFormat.Second(w2, w + 2 * step);
-                        f3 = TFormat.Second(w3, w + 3 * step);
-                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        a02 = TFormat.MultiplyAdd(a02, f2, broadcast);
-                        a03 = TFormat.MultiplyAdd(a03, f3, broadcast);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1), g1 = TFormat.Second(w1, w + step);
+                        TDots w2 = TDots.Load(w + 2 * step), f2 = TFormat.First(w2), g2 = TFormat.Second(w2, w + 2 * step);
+                        TDots w3 = TDots.Load(w + 3 * step), f3 = TFormat.First(w3), g3 = TFormat.Second(w3, w + 3 * step);
+                        TDots u, v;
+                        u = TDots.Broadcast(*(int*)(x + k));
+                        v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, u, g0, v);
+                        a01 = TFormat.MultiplyAdd(a01, f1, u, g1, v);
+                        a02 = TFormat.MultiplyAdd(a02, f2, u, g2, v);
+                        a03 = TFormat.MultiplyAdd(a03, f3, u, g3, v);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -396,17 +360,13 @@ internal static unsafe partial class QuantizedProducts
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
                         PrefetchStep<TFormat>(w);
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0);
-                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1);
-                        TDots broadcast;
-                        broadcast = TDots.Broadcast(*(int*)(x + k));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
-                        f0 = TFormat.Second(w0, w);
-                        f1 = TFormat.Second(w1, w + step);
-                        broadcast = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
-                        a00 = TFormat.MultiplyAdd(a00, f0, broadcast);
-                        a01 = TFormat.MultiplyAdd(a01, f1, broadcast);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1), g1 = TFormat.Second(w1, w + step);
+                        TDots u, v;
+                        u = TDots.Broadcast(*(int*)(x + k));
+                        v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = TFormat.MultiplyAdd(a00, f0, u, g0, v);
+                        a01 = TFormat.MultiplyAdd(a01, f1, u, g1, v);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
