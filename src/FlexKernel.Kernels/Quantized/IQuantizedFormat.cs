@@ -32,15 +32,21 @@ internal unsafe interface IQuantizedFormat
     static abstract TDots Start<TDots>(int sum)
         where TDots : struct, IDots<TDots>;
 
+    /// <summary>What <see cref="First"/> and <see cref="Second"/> look weights up in, read once for a tile.</summary>
+    static abstract TDots Table<TDots>()
+        where TDots : struct, IDots<TDots>;
+
     /// <summary>The weights of the first group of a step.</summary>
     /// <param name="bytes">What stands where the step begins.</param>
-    static abstract TDots First<TDots>(TDots bytes)
+    /// <param name="table">What <see cref="Table"/> gave.</param>
+    static abstract TDots First<TDots>(TDots bytes, TDots table)
         where TDots : struct, IDots<TDots>;
 
     /// <summary>The weights of the second group of a step.</summary>
     /// <param name="bytes">What stands where the step begins.</param>
     /// <param name="step">Where that is.</param>
-    static abstract TDots Second<TDots>(TDots bytes, byte* step)
+    /// <param name="table">What <see cref="Table"/> gave.</param>
+    static abstract TDots Second<TDots>(TDots bytes, byte* step, TDots table)
         where TDots : struct, IDots<TDots>;
 
     /// <summary>Adds the products of the two groups of a step.</summary>
@@ -72,11 +78,15 @@ internal readonly unsafe struct Bytes8 : IQuantizedFormat
         where TDots : struct, IDots<TDots> => TDots.Broadcast(TDots.KeepsByteOffset ? -Offset * sum : 0);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots First<TDots>(TDots bytes)
+    public static TDots Table<TDots>()
+        where TDots : struct, IDots<TDots> => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots First<TDots>(TDots bytes, TDots table)
         where TDots : struct, IDots<TDots> => TDots.Bytes(bytes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots Second<TDots>(TDots bytes, byte* step)
+    public static TDots Second<TDots>(TDots bytes, byte* step, TDots table)
         where TDots : struct, IDots<TDots> => TDots.Bytes(TDots.Load(step + QuantizedProducts.GroupBytes));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -108,11 +118,15 @@ internal readonly unsafe struct Nibbles4 : IQuantizedFormat
         where TDots : struct, IDots<TDots> => TDots.StartNibbles(-Offset * sum);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots First<TDots>(TDots bytes)
+    public static TDots Table<TDots>()
+        where TDots : struct, IDots<TDots> => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots First<TDots>(TDots bytes, TDots table)
         where TDots : struct, IDots<TDots> => TDots.LowNibbles(bytes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots Second<TDots>(TDots bytes, byte* step)
+    public static TDots Second<TDots>(TDots bytes, byte* step, TDots table)
         where TDots : struct, IDots<TDots> => TDots.HighNibbles(bytes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -144,12 +158,16 @@ internal readonly unsafe struct Codebook4 : IQuantizedFormat
         where TDots : struct, IDots<TDots> => TDots.Broadcast(-Offset * sum);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots First<TDots>(TDots bytes)
-        where TDots : struct, IDots<TDots> => TDots.LookUp(TDots.LowNibbles(bytes), TDots.Table(Quantization.Levels));
+    public static TDots Table<TDots>()
+        where TDots : struct, IDots<TDots> => TDots.Table(Quantization.Levels);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TDots Second<TDots>(TDots bytes, byte* step)
-        where TDots : struct, IDots<TDots> => TDots.LookUp(TDots.HighNibbles(bytes), TDots.Table(Quantization.Levels));
+    public static TDots First<TDots>(TDots bytes, TDots table)
+        where TDots : struct, IDots<TDots> => TDots.LookUp(TDots.LowNibbles(bytes), table);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TDots Second<TDots>(TDots bytes, byte* step, TDots table)
+        where TDots : struct, IDots<TDots> => TDots.LookUp(TDots.HighNibbles(bytes), table);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TDots MultiplyAdd<TDots>(TDots sum, TDots first, TDots firstX, TDots second, TDots secondX)

@@ -16,6 +16,7 @@ internal static unsafe partial class QuantizedProducts
         where TFormat : struct, IQuantizedFormat
     {
         int step = TDots.Count * sizeof(int);
+        TDots table = TFormat.Table<TDots>();
         sbyte* x1 = x + stride;
         sbyte* x2 = x + 2 * stride;
         sbyte* x3 = x + 3 * stride;
@@ -39,7 +40,7 @@ internal static unsafe partial class QuantizedProducts
                     TDots a50 = TFormat.Start<TDots>(sums[5 * sumStride]);
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0, table), g0 = TFormat.Second(w0, w, table);
                         TDots u, v;
                         u = TDots.Broadcast(*(int*)(x + k));
                         v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
@@ -96,6 +97,7 @@ internal static unsafe partial class QuantizedProducts
         where TFormat : struct, IQuantizedFormat
     {
         int step = TDots.Count * sizeof(int);
+        TDots table = TFormat.Table<TDots>();
         sbyte* x1 = x + stride;
         sbyte* x2 = x + 2 * stride;
         sbyte* x3 = x + 3 * stride;
@@ -115,8 +117,8 @@ internal static unsafe partial class QuantizedProducts
                     TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]), a31 = a30;
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
-                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1), g1 = TFormat.Second(w1, w + step);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0, table), g0 = TFormat.Second(w0, w, table);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1, table), g1 = TFormat.Second(w1, w + step, table);
                         TDots u, v;
                         u = TDots.Broadcast(*(int*)(x + k));
                         v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
@@ -174,6 +176,7 @@ internal static unsafe partial class QuantizedProducts
         where TFormat : struct, IQuantizedFormat
     {
         int step = TDots.Count * sizeof(int);
+        TDots table = TFormat.Table<TDots>();
         sbyte* x1 = x + stride;
         sbyte* x2 = x + 2 * stride;
         sbyte* x3 = x + 3 * stride;
@@ -193,7 +196,7 @@ internal static unsafe partial class QuantizedProducts
                     TDots a30 = TFormat.Start<TDots>(sums[3 * sumStride]);
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0, table), g0 = TFormat.Second(w0, w, table);
                         TDots u, v;
                         u = TDots.Broadcast(*(int*)(x + k));
                         v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
@@ -238,6 +241,7 @@ internal static unsafe partial class QuantizedProducts
         where TFormat : struct, IQuantizedFormat
     {
         int step = TDots.Count * sizeof(int);
+        TDots table = TFormat.Table<TDots>();
         sbyte* x1 = x + stride;
         for (; units > 0; scales++)
         {
@@ -253,8 +257,8 @@ internal static unsafe partial class QuantizedProducts
                     TDots a10 = TFormat.Start<TDots>(sums[sumStride]), a11 = a10;
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
-                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1), g1 = TFormat.Second(w1, w + step);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0, table), g0 = TFormat.Second(w0, w, table);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1, table), g1 = TFormat.Second(w1, w + step, table);
                         TDots u, v;
                         u = TDots.Broadcast(*(int*)(x + k));
                         v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
@@ -293,6 +297,7 @@ internal static unsafe partial class QuantizedProducts
         where TFormat : struct, IQuantizedFormat
     {
         int step = TDots.Count * sizeof(int);
+        TDots table = TFormat.Table<TDots>();
         for (; units > 0; scales++)
         {
             TLanes t00 = TLanes.Zero, t01 = TLanes.Zero, t02 = TLanes.Zero, t03 = TLanes.Zero;
@@ -306,10 +311,10 @@ internal static unsafe partial class QuantizedProducts
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
                         PrefetchStep<TFormat>(w);
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
-                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1), g1 = TFormat.Second(w1, w + step);
-                        TDots w2 = TDots.Load(w + 2 * step), f2 = TFormat.First(w2), g2 = TFormat.Second(w2, w + 2 * step);
-                        TDots w3 = TDots.Load(w + 3 * step), f3 = TFormat.First(w3), g3 = TFormat.Second(w3, w + 3 * step);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0, table), g0 = TFormat.Second(w0, w, table);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1, table), g1 = TFormat.Second(w1, w + step, table);
+                        TDots w2 = TDots.Load(w + 2 * step), f2 = TFormat.First(w2, table), g2 = TFormat.Second(w2, w + 2 * step, table);
+                        TDots w3 = TDots.Load(w + 3 * step), f3 = TFormat.First(w3, table), g3 = TFormat.Second(w3, w + 3 * step, table);
                         TDots u, v;
                         u = TDots.Broadcast(*(int*)(x + k));
                         v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
@@ -347,6 +352,7 @@ internal static unsafe partial class QuantizedProducts
         where TFormat : struct, IQuantizedFormat
     {
         int step = TDots.Count * sizeof(int);
+        TDots table = TFormat.Table<TDots>();
         for (; units > 0; scales++)
         {
             TLanes t00 = TLanes.Zero, t01 = TLanes.Zero;
@@ -360,8 +366,8 @@ internal static unsafe partial class QuantizedProducts
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
                         PrefetchStep<TFormat>(w);
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0), g0 = TFormat.Second(w0, w);
-                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1), g1 = TFormat.Second(w1, w + step);
+                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0, table), g0 = TFormat.Second(w0, w, table);
+                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1, table), g1 = TFormat.Second(w1, w + step, table);
                         TDots u, v;
                         u = TDots.Broadcast(*(int*)(x + k));
                         v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
