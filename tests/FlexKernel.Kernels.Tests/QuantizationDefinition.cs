@@ -3,7 +3,7 @@ namespace FlexKernel.Kernels.Tests;
 /// <summary>Quantisation of one block of one output as it is defined, in plain scalar code that shares nothing with the product.</summary>
 internal static class QuantizationDefinition
 {
-    private static readonly int[] Uneven = [0, 11, 21, 29, 37, 44, 51, 58, 64, 71, 78, 86, 94, 103, 113, 127];
+    private static readonly int[] Uneven = [0, 6, 10, 14, 18, 22, 25, 28, 31, 35, 39, 43, 47, 52, 58, 63];
 
     /// <summary>Quantises 32 weights.</summary>
     /// <returns>The scale, bfloat16, and 32 codes.</returns>
@@ -33,7 +33,7 @@ internal static class QuantizationDefinition
         double smallest = double.PositiveInfinity;
         for (int i = 0; i < 9; i++)
         {
-            ushort scale = BFloat16.FromSingle(largest / (format == WeightFormat.Q4 ? -8 : 67) * (0.82f + 0.045f * i));
+            ushort scale = BFloat16.FromSingle(largest / (format == WeightFormat.Q4 ? -8 : 34) * (0.82f + 0.045f * i));
             int[] codes = Encode(format, weights, scale, out double error);
             if (error < smallest)
             {
@@ -56,7 +56,7 @@ internal static class QuantizationDefinition
             {
                 WeightFormat.Q8 => codes[k] - 128,
                 WeightFormat.Q4 => codes[k] - 8,
-                _ => Uneven[codes[k]] - 60,
+                _ => Uneven[codes[k]] - 29,
             });
             double difference = weights[k] - (double)value;
             error += difference * difference;
@@ -74,7 +74,7 @@ internal static class QuantizationDefinition
                 + (format == WeightFormat.Q8 ? 128 : 8);
         }
 
-        float shifted = level + 60;
+        float shifted = level + 29;
         int code = 0;
         while (code < 15 && shifted * 2 > Uneven[code] + Uneven[code + 1])
         {

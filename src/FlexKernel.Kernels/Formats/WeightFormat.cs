@@ -39,7 +39,7 @@ public enum StoredType
 public static class WeightTypes
 {
     /// <summary>The number of the layout of panels in memory, which files of packed weights name: changed with any byte of it.</summary>
-    public const int LayoutVersion = 1;
+    public const int LayoutVersion = 2;
 
     /// <summary>Bytes of one stored value.</summary>
     public static int Size(this StoredType type) => type == StoredType.F32 ? 4 : 2;

@@ -19,7 +19,7 @@ internal readonly unsafe struct Dots256 : IDots<Dots256>
     public static int TileRows => 6;
 
     /// <inheritdoc/>
-    /// <remarks>16 registers: 4 integer and 4 float sums, the weights and their magnitudes, the row, a constant and the steps between.</remarks>
+    /// <remarks>16 registers: 6 integer sums, the weights of two groups and their magnitudes, constants and the steps between. The float sums wait in memory for a block's end.</remarks>
     public static int TileVectors => 1;
 
     /// <inheritdoc/>

@@ -182,7 +182,7 @@ public sealed class PackedModelTests
     }
 
     [Theory]
-    [InlineData("layout_version", "2", CheckpointError.PackedLayoutUnknown, "\"2\"")]
+    [InlineData("layout_version", "1", CheckpointError.PackedLayoutUnknown, "\"1\"")]
     [InlineData("lm_head.weight", "Q4 130 48 Head 1", CheckpointError.PackedTensorInvalid, "lm_head.weight")]
     [InlineData("lm_head.weight", "Q5 130 48 Head 1", CheckpointError.PackedTensorInvalid, "lm_head.weight")]
     [InlineData("lm_head.weight", "4 130 48 Head 1", CheckpointError.PackedTensorInvalid, "lm_head.weight")]
