@@ -7,6 +7,11 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
     // Reading a panel costs about as much as multiplying it with this many rows.
     private const int PanelReadCost = 4;
 
+    // Products of many rows are long: of several shares a worker that is interrupted, or slower than the others, does fewer. Each rereads the rows.
+    private const int MostSharesPerWorker = 4;
+    private const int PanelsPerShare = 8;
+    private const int ManyRows = 32;
+
     private readonly WorkerTeam _team;
     private readonly WorkerArenas _scratch;
     private readonly ParallelPart _packPart;
@@ -19,7 +24,7 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
         _team = team;
         _packPart = PackPart;
         _multiplyPart = MultiplyPart;
-        _scratch = new WorkerArenas(team.Workers);
+        _scratch = new WorkerArenas(team.Workers * MostSharesPerWorker);
     }
 
     /// <summary>Queues rows to be packed into <paramref name="data"/>; a single row is not copied.</summary>
@@ -54,7 +59,7 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
     {
         if (_packings.Count > 0)
         {
-            Run(_packPart, _packings);
+            Run(_packPart, _packings, _team.Workers);
         }
     }
 
@@ -67,18 +72,34 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
     {
         if (_products.Count > 0)
         {
-            Run(_multiplyPart, _products);
+            Run(_multiplyPart, _products, Shares());
         }
     }
 
     public void Dispose() => _scratch.Dispose();
 
+    private int Shares()
+    {
+        if (_team.Workers == 1)
+        {
+            return 1;
+        }
+
+        int panels = 0;
+        foreach (Product product in _products)
+        {
+            panels += product.X.Rows < ManyRows ? 0 : product.Matrix.PanelCount;
+        }
+
+        return Math.Clamp(panels / PanelsPerShare, _team.Workers, _team.Workers * MostSharesPerWorker);
+    }
+
     // What failed must not run again with the next region: its pointers may be gone by then.
-    private void Run<T>(ParallelPart part, List<T> queue)
+    private void Run<T>(ParallelPart part, List<T> queue, int shares)
     {
         try
         {
-            _team.Run(part);
+            _team.Run(part, shares);
         }
         finally
         {

@@ -11,7 +11,7 @@ public delegate void ParallelPart(int worker, int workers);
 /// Fixed threads that run one parallel region after the other; the caller takes part.
 /// </summary>
 /// <remarks>
-/// A region has as many shares as there are workers. Threads claim shares: a thread that the system does not let run holds nobody up, since
+/// A region has a share for each worker, or more. Threads claim shares: a thread that the system does not let run holds nobody up, since
 /// the caller does what is left. Idle threads spin for some microseconds, so that successive regions start at once, and then sleep. Whoever
 /// waits, for a region or for its end, yields its core after a short spin: with more runnable threads than cores the one that is waited for
 /// must be able to run. Regions do not nest and come from one caller at a time.
@@ -28,6 +28,7 @@ public sealed class WorkerTeam : IDisposable
     private readonly bool _crowded;
     private Counters _counters;
     private ParallelPart? _part;
+    private int _shares;
     private Exception? _failure;
     private int _sleepers;
     private bool _stop;
@@ -41,7 +42,6 @@ public sealed class WorkerTeam : IDisposable
 
         // With more workers than processors, whoever spins holds back the one it waits for.
         _crowded = workers > Environment.ProcessorCount;
-        _counters.Claims = workers;
         _threads = new Thread[workers - 1];
         for (int i = 0; i < _threads.Length; i++)
         {
@@ -57,24 +57,35 @@ public sealed class WorkerTeam : IDisposable
     public static (int Begin, int End) Share(int count, int worker, int workers) =>
         ((int)((long)count * worker / workers), (int)((long)count * (worker + 1) / workers));
 
-    /// <summary>Runs one region to its end on all workers; allocates nothing.</summary>
+    /// <summary>Runs one region of a share for each worker to its end; allocates nothing.</summary>
     /// <exception cref="InvalidOperationException">A part failed on another thread; the inner exception says how.</exception>
-    public void Run(ParallelPart part)
+    public void Run(ParallelPart part) => Run(part, Workers);
+
+    /// <summary>Runs one region to its end on all workers; allocates nothing.</summary>
+    /// <param name="part">What is run for every share.</param>
+    /// <param name="shares">Shares, at least one: of more than there are workers, a worker that is slower than the others does fewer.</param>
+    /// <exception cref="InvalidOperationException">A part failed on another thread; the inner exception says how.</exception>
+    public void Run(ParallelPart part, int shares)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(shares, 1);
         ObjectDisposedException.ThrowIf(_stop, this);
         if (_threads.Length == 0)
         {
-            part(0, 1);
+            for (int share = 0; share < shares; share++)
+            {
+                part(share, shares);
+            }
+
             return;
         }
 
-        _part = part;
+        (_part, _shares) = (part, shares);
         _failure = null;
         Volatile.Write(ref _counters.Done, 0);
-        BeginEpoch(firstShare: 1);
+        BeginEpoch(shares - 1);
         try
         {
-            part(0, Workers);
+            part(0, shares);
         }
         finally
         {
@@ -97,7 +108,7 @@ public sealed class WorkerTeam : IDisposable
         }
 
         _stop = true;
-        BeginEpoch(firstShare: Workers);
+        BeginEpoch(0);
 
         foreach (Thread thread in _threads)
         {
@@ -106,10 +117,10 @@ public sealed class WorkerTeam : IDisposable
     }
 
     // Publishes epoch and unclaimed shares in one word, so that a claim made for one region cannot count in the next.
-    private void BeginEpoch(int firstShare)
+    private void BeginEpoch(int unclaimed)
     {
         long epoch = (Volatile.Read(ref _counters.Claims) >> EpochShift) + 1;
-        Interlocked.Exchange(ref _counters.Claims, (epoch << EpochShift) | (uint)firstShare);
+        Interlocked.Exchange(ref _counters.Claims, (epoch << EpochShift) | (uint)unclaimed);
         if (Volatile.Read(ref _sleepers) > 0)
         {
             lock (_sleep)
@@ -125,7 +136,7 @@ public sealed class WorkerTeam : IDisposable
         {
             try
             {
-                _part!(share, Workers);
+                _part!(share, _shares);
             }
             catch (Exception e)
             {
@@ -139,9 +150,9 @@ public sealed class WorkerTeam : IDisposable
     private bool TryClaim(out int share)
     {
         long claims = Volatile.Read(ref _counters.Claims);
-        while ((share = (int)(uint)claims) < Workers)
+        while ((share = (int)(uint)claims) > 0)
         {
-            long found = Interlocked.CompareExchange(ref _counters.Claims, claims + 1, claims);
+            long found = Interlocked.CompareExchange(ref _counters.Claims, claims - 1, claims);
             if (found == claims)
             {
                 return true;
@@ -155,7 +166,7 @@ public sealed class WorkerTeam : IDisposable
 
     private void WaitForOthers()
     {
-        for (int spins = 0; Volatile.Read(ref _counters.Done) != _threads.Length; spins++)
+        for (int spins = 0; Volatile.Read(ref _counters.Done) != _shares - 1; spins++)
         {
             PauseOrYield(spins);
         }
@@ -225,7 +236,7 @@ public sealed class WorkerTeam : IDisposable
     [StructLayout(LayoutKind.Explicit, Size = 384)]
     private struct Counters
     {
-        // The region's number in the upper half, the next unclaimed share in the lower.
+        // The region's number in the upper half; in the lower the last unclaimed share. The caller does share 0, which nobody claims.
         [FieldOffset(128)]
         public long Claims;
 

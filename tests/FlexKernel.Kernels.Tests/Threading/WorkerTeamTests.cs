@@ -29,6 +29,31 @@ public sealed class WorkerTeamTests
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(8)]
+    public void Run_ChangingShares_EachExactlyOnce(int workers) =>
+        WithoutHang(() =>
+        {
+            using WorkerTeam team = new(workers);
+            int[] runs = new int[29];
+            for (int region = 0; region < 20_000; region++)
+            {
+                int shares = 1 + region * 13 % runs.Length;
+                Array.Clear(runs);
+                team.Run(
+                    (share, count) =>
+                    {
+                        Assert.Equal(shares, count);
+                        Interlocked.Increment(ref runs[share]);
+                    },
+                    shares);
+                Assert.Equal(Enumerable.Range(0, runs.Length).Select(share => share < shares ? 1 : 0), runs);
+            }
+        });
+
+    [Theory]
     [InlineData(2)]
     [InlineData(3)]
     public void Run_ManyEmptyRegions_NeverHangs(int workers) =>
