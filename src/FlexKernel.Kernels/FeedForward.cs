@@ -14,6 +14,7 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
 {
     private const int PanelRows = PackedMatrix.PanelRows;
     private const int MostPanelsAtOnce = 8;
+    private const int MostRowsOfPanels = 4096;
 
     private readonly WorkerTeam _team;
     private readonly ProductRegion<TLanes> _region;
@@ -383,8 +384,8 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         }
     }
 
-    // A row alone streams the factors of one expert after the other for longer; of many rows a panel fills the cache.
-    private int PanelsAtOnce => Math.Max(1, MostPanelsAtOnce / _rows);
+    // Factors are streamed for longer, and rows copied in longer pieces, until scratch memory overflows the second-level cache by far.
+    private int PanelsAtOnce => Math.Clamp(MostRowsOfPanels / _rows, 1, MostPanelsAtOnce);
 
     private float* WorkerScratch(int worker, out float* first, out float* second, out float* third)
     {
