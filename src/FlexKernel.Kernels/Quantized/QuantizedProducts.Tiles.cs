@@ -311,17 +311,12 @@ internal static unsafe partial class QuantizedProducts
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
                         PrefetchStep<TFormat>(w);
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0, table), g0 = TFormat.Second(w0, w, table);
-                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1, table), g1 = TFormat.Second(w1, w + step, table);
-                        TDots w2 = TDots.Load(w + 2 * step), f2 = TFormat.First(w2, table), g2 = TFormat.Second(w2, w + 2 * step, table);
-                        TDots w3 = TDots.Load(w + 3 * step), f3 = TFormat.First(w3, table), g3 = TFormat.Second(w3, w + 3 * step, table);
-                        TDots u, v;
-                        u = TDots.Broadcast(*(int*)(x + k));
-                        v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
-                        a00 = TFormat.MultiplyAdd(a00, f0, u, g0, v);
-                        a01 = TFormat.MultiplyAdd(a01, f1, u, g1, v);
-                        a02 = TFormat.MultiplyAdd(a02, f2, u, g2, v);
-                        a03 = TFormat.MultiplyAdd(a03, f3, u, g3, v);
+                        TDots u = TDots.Broadcast(*(int*)(x + k));
+                        TDots v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = MultiplyAdd<TDots, TFormat>(a00, w, u, v, table);
+                        a01 = MultiplyAdd<TDots, TFormat>(a01, w + step, u, v, table);
+                        a02 = MultiplyAdd<TDots, TFormat>(a02, w + 2 * step, u, v, table);
+                        a03 = MultiplyAdd<TDots, TFormat>(a03, w + 3 * step, u, v, table);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -366,13 +361,10 @@ internal static unsafe partial class QuantizedProducts
                     for (int k = 0; k < StepsPerBlock * TFormat.StepColumns; k += TFormat.StepColumns, w += TFormat.StepBytes)
                     {
                         PrefetchStep<TFormat>(w);
-                        TDots w0 = TDots.Load(w), f0 = TFormat.First(w0, table), g0 = TFormat.Second(w0, w, table);
-                        TDots w1 = TDots.Load(w + step), f1 = TFormat.First(w1, table), g1 = TFormat.Second(w1, w + step, table);
-                        TDots u, v;
-                        u = TDots.Broadcast(*(int*)(x + k));
-                        v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
-                        a00 = TFormat.MultiplyAdd(a00, f0, u, g0, v);
-                        a01 = TFormat.MultiplyAdd(a01, f1, u, g1, v);
+                        TDots u = TDots.Broadcast(*(int*)(x + k));
+                        TDots v = TDots.Broadcast(*(int*)(x + k + TFormat.SecondColumn));
+                        a00 = MultiplyAdd<TDots, TFormat>(a00, w, u, v, table);
+                        a01 = MultiplyAdd<TDots, TFormat>(a01, w + step, u, v, table);
                     }
 
                     TLanes p0 = half == 0 ? TLanes.LoadLowHalves(unit) : TLanes.LoadHighHalves(unit);
@@ -388,6 +380,16 @@ internal static unsafe partial class QuantizedProducts
             AddScaled(t00, scales[0], y);
             AddScaled(t01, scales[0], y + TLanes.Count);
         }
+    }
+
+    // A row alone uses every weight once.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TDots MultiplyAdd<TDots, TFormat>(TDots sum, byte* step, TDots u, TDots v, TDots table)
+        where TDots : struct, IDots<TDots>
+        where TFormat : struct, IQuantizedFormat
+    {
+        TDots bytes = TDots.Load(step);
+        return TFormat.MultiplyAdd(sum, TFormat.First(bytes, table), u, TFormat.Second(bytes, step, table), v);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
