@@ -135,17 +135,17 @@ internal sealed unsafe class ProductRegion<TLanes> : IDisposable
         }
     }
 
-    private void MultiplyPart(int worker, int workers)
+    private void MultiplyPart(int share, int shares)
     {
-        _scratch[worker].Reset(Arena.Size<float>(Products.ScratchSize));
-        float* scratch = _scratch[worker].Take<float>(Products.ScratchSize);
+        _scratch[share].Reset(Arena.Size<float>(Products.ScratchSize));
+        float* scratch = _scratch[share].Take<float>(Products.ScratchSize);
         long total = 0;
         foreach (Product product in _products)
         {
             total += product.PanelCost * product.Matrix.PanelCount;
         }
 
-        long begin = total * worker / workers, end = total * (worker + 1) / workers, position = 0;
+        long begin = total * share / shares, end = total * (share + 1) / shares, position = 0;
         foreach (Product product in _products)
         {
             int first = Panel(begin), last = Panel(end);

@@ -33,8 +33,8 @@ internal static unsafe class Quantization
     private const float Smallest = 3.0092655e-36f;
 
     /// <summary>
-    /// Of the levels of 6 bits those that leave the least squared error of blocks of 32 normal variates, quantised as below. Four products with bytes
-    /// stay within 16 bits.
+    /// Of the levels of 6 bits whose thresholds <see cref="Uneven4"/> tells apart those that leave the least squared error of blocks of 32 normal
+    /// variates, quantised as below. Four products with bytes stay within 16 bits.
     /// </summary>
     public static ReadOnlySpan<byte> Levels => [0, 6, 10, 14, 18, 22, 25, 28, 31, 35, 39, 43, 47, 52, 58, 63];
 
