@@ -15,7 +15,6 @@ internal static unsafe partial class QuantizedProducts
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
     {
-        int step = TDots.Count * sizeof(int);
         TDots table = TFormat.Table<TDots>();
         sbyte* x1 = x + stride;
         sbyte* x2 = x + 2 * stride;
@@ -175,7 +174,6 @@ internal static unsafe partial class QuantizedProducts
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IQuantizedFormat
     {
-        int step = TDots.Count * sizeof(int);
         TDots table = TFormat.Table<TDots>();
         sbyte* x1 = x + stride;
         sbyte* x2 = x + 2 * stride;
