@@ -112,22 +112,24 @@ internal sealed unsafe partial class FeedForward<TLanes>
         long inner = Activations.StrideOf(weights.InnerSize), hidden = Activations.StrideOf(weights.HiddenSize);
         long slots = Math.Min((long)rows * active, (long)rows * experts), members = Math.Min(experts, slots);
         long groups = Math.Min(weights.Roots.Length, members), groupSlots = Math.Min(slots, (long)rows * groups);
-        long maxRanks = 0, maxChain = 0;
+        long maxRanks = 0, maxDownRanks = 0, maxChain = 0;
         foreach (ExpertWeights expert in weights.Experts)
         {
-            long ranks = 0;
+            long ranks = 0, downRanks = 0;
             foreach (LowRankWeights c in expert.Corrections)
             {
-                ranks += Padded(c.GateA.Rows) + Padded(c.UpA.Rows) + Padded(c.DownA.Rows);
+                ranks += Padded(c.GateA.Rows) + Padded(c.UpA.Rows);
+                downRanks += Padded(c.DownA.Rows);
             }
 
             maxRanks = Math.Max(maxRanks, ranks);
+            maxDownRanks = Math.Max(maxDownRanks, downRanks);
             maxChain = Math.Max(maxChain, expert.Corrections.Length);
         }
 
         // A row of bytes with its scales and sums takes less than twice its columns, rounded up to a unit.
         long quantized = groupSlots * 2 * (PackedMatrix.RoundUp((int)hidden, Quantization.UnitColumns) + PackedMatrix.RoundUp((int)inner, Quantization.UnitColumns));
-        long floats = groupSlots * (2 * hidden + 3 * inner) + (maxRanks > 0 ? slots * (hidden + 2 * inner + 2 * maxRanks) : 0);
+        long floats = groupSlots * (2 * hidden + 3 * inner) + (maxChain > 0 ? slots * (hidden + 2 * maxRanks + (Blocks(weights) + 1) * maxDownRanks) : 0);
         long ints = experts + 3 * slots + 2 * groups * rows + members;
         long pieces = 4 + groups * 16 + members * (8 + 6 * maxChain);
         return (floats + ints) * sizeof(float) + quantized + pieces * Arena.Size<byte>(1);
@@ -147,15 +149,15 @@ internal sealed unsafe partial class FeedForward<TLanes>
     {
         public readonly int Expert = expert, FirstCorrection = firstCorrection, CorrectionCount = correctionCount, Count = count;
         public int* Rows, GroupRows;
-        public float* Weights, Inner;
-        public PackedRows X, PackedInner;
+        public float* Weights;
+        public PackedRows X;
     }
 
-    // One link of a chosen expert's chain: A x, A h and their packed forms.
+    // One link of a chosen expert's chain: A x, the sums of A h of each block of inner values, and what B takes of them.
     private struct Correction(LowRankWeights weights)
     {
         public readonly LowRankWeights Weights = weights;
-        public float* Gate, Up, Down;
+        public float* Gate, Up, DownBlocks;
         public PackedRows PackedGate, PackedUp, PackedDown;
     }
 }

@@ -7,20 +7,25 @@ namespace FlexKernel.Kernels;
 /// <remarks>
 /// Arithmetic and proof: FlexMoRE's semantics with the linear parts factored out; a full expert is its root's correction of rank 0.
 /// Rows are grouped by root, and within a root by expert, both in ascending index, so that a row's sums have one order whatever else is
-/// in the batch. Four regions: products of x; silu and accumulation; the down projections of roots, and A of those of experts; B, and the sum.
+/// in the batch. Four regions: products of x; a block of 256 inner values after the other: silu, accumulation, and A of the experts' down
+/// projections, while the values are in the cache; the down projections of roots; B, and the sum.
 /// </remarks>
 internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
     where TLanes : struct, ILanes<TLanes>
 {
     private const int PanelRows = PackedMatrix.PanelRows;
-    private const int MostPanelsAtOnce = 8;
-    private const int MostRowsOfPanels = 4096;
+    private const int BlockColumns = PackedMatrix.BlockColumns;
+    private const int BlockPanels = BlockColumns / PanelRows;
+
+    // So many rows of a block of gate and up values, and as many packed, stay in the second-level cache beside the factors they meet.
+    private const int RowsAtOnce = 48;
 
     private readonly WorkerTeam _team;
     private readonly ProductRegion<TLanes> _region;
     private readonly Arena _arena;
     private readonly WorkerArenas _scratch;
     private readonly ParallelPart _activatePart;
+    private readonly ParallelPart _sumBlocksPart;
     private readonly ParallelPart _downPart;
     private readonly List<Member> _members = [];
     private readonly List<Group> _groups = [];
@@ -35,6 +40,7 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         _region = region;
         _arena = arena;
         _activatePart = ActivatePart;
+        _sumBlocksPart = SumBlocksPart;
         _downPart = DownPart;
         _scratch = new WorkerArenas(team.Workers);
     }
@@ -68,10 +74,14 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         _region.RunProducts();
         PackRankInputs();
         _team.Run(_activatePart);
-        PackInner();
+        if (_corrections.Count > 0)
+        {
+            _team.Run(_sumBlocksPart);
+        }
+
+        PackDownInputs();
         QueueDownProducts();
         _region.RunProducts();
-        WeightAndPackDownRanks();
         _team.Run(_downPart);
     }
 
@@ -111,15 +121,11 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
 
         foreach (ref Member member in Span(_members))
         {
-            if (member.CorrectionCount > 0)
-            {
-                member.Inner = _arena.Take<float>((long)member.Count * inner);
-            }
-
             foreach (ref Correction correction in CorrectionsOf(member))
             {
                 correction.Gate = QueueRankProduct(member.X, correction.Weights.GateA);
                 correction.Up = QueueRankProduct(member.X, correction.Weights.UpA);
+                correction.DownBlocks = _arena.Take<float>((long)Blocks(_weights) * member.Count * Padded(correction.Weights.DownA.Rows));
             }
         }
     }
@@ -147,18 +153,19 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
 
     private PackedRows PackRanks(float* ranks, int rows, int rank) => Pack(ranks, Padded(rank), null, rows, rank);
 
-    // One worker's panels of the inner width. What takes the place of a root's gate is the weighted sum of its experts' inner values.
+    // One worker's part of the inner width. What takes the place of a root's gate is the weighted sum of its experts' inner values.
     private void ActivatePart(int worker, int workers)
     {
-        (int begin, int end) = WorkerTeam.Share(Padded(_weights.InnerSize) / PanelRows, worker, workers);
         foreach (ref Group group in Span(_groups))
         {
             if (IsPlain(group))
             {
+                (int begin, int end) = WorkerTeam.Share(Padded(_weights.InnerSize) / PanelRows, worker, workers);
                 ActivatePlain(group, begin * PanelRows, (end - begin) * PanelRows);
             }
             else
             {
+                (int begin, int end) = WorkerTeam.Share(Blocks(_weights), worker, workers);
                 ActivateMembers(group, worker, begin, end);
             }
         }
@@ -182,62 +189,118 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         }
     }
 
-    // Panel by panel: for each expert in order its gate and up, silu, and its share of the sum.
+    // Block by block: for each expert in order, some rows at a time, its gate and up, silu, its share of the sum, and A of its down projection.
     private void ActivateMembers(in Group group, int worker, int begin, int end)
     {
         int inner = InnerStride;
-        float* scratch = WorkerScratch(worker, out float* gates, out float* ups, out float* sums);
-        for (int panel = begin; panel < end; panel += PanelsAtOnce)
+        Scratch scratch = WorkerScratch(worker);
+        for (int block = begin; block < end; block++)
         {
-            int last = Math.Min(panel + PanelsAtOnce, end), column = panel * PanelRows, width = (last - panel) * PanelRows;
-            new Span<float>(sums, group.Count * width).Clear();
+            int column = block * BlockColumns, width = Math.Min(BlockColumns, Padded(_weights.InnerSize) - column);
+            new Span<float>(scratch.Sums, group.Count * width).Clear();
             foreach (ref Member member in Span(_members).Slice(group.FirstMember, group.MemberCount))
             {
                 if (member.CorrectionCount == 0)
                 {
-                    Activate(member, group.Gate + column, group.Up + column, inner, member.GroupRows, sums, column, width);
+                    Activate(member, 0, member.Count, group.Gate + column, group.Up + column, inner, member.GroupRows, scratch.Sums, width);
                     continue;
                 }
 
-                CopyPanels(group.Gate + column, inner, member.GroupRows, member.Count, gates, width);
-                CopyPanels(group.Up + column, inner, member.GroupRows, member.Count, ups, width);
-                foreach (ref Correction correction in CorrectionsOf(member))
+                for (int row = 0, last; row < member.Count; row = last)
                 {
-                    AddPanels(correction.PackedGate, correction.Weights.GateB, panel, last, gates, width, scratch);
-                    AddPanels(correction.PackedUp, correction.Weights.UpB, panel, last, ups, width, scratch);
+                    last = member.X.BlockEnd(row, RowsAtOnce);
+                    ActivateRows(group, member, row, last, block, width, scratch);
                 }
-
-                Activate(member, gates, ups, width, null, sums, column, width);
             }
 
             for (int row = 0; row < group.Count; row++)
             {
-                new ReadOnlySpan<float>(sums + row * width, width).CopyTo(new Span<float>(group.Gate + (long)row * inner + column, width));
+                new ReadOnlySpan<float>(scratch.Sums + row * width, width).CopyTo(new Span<float>(group.Gate + (long)row * inner + column, width));
             }
         }
     }
 
-    private void Activate(in Member member, float* gates, float* ups, int stride, int* index, float* sums, int column, int width)
+    private void ActivateRows(in Group group, in Member member, int first, int last, int block, int width, in Scratch scratch)
     {
-        int inner = InnerStride;
-        for (int row = 0; row < member.Count; row++)
+        int rows = last - first, inner = InnerStride, column = block * BlockColumns, panel = block * BlockPanels, end = panel + width / PanelRows;
+        CopyColumns(group.Gate + column, inner, member.GroupRows + first, rows, scratch.Gates, width);
+        CopyColumns(group.Up + column, inner, member.GroupRows + first, rows, scratch.Ups, width);
+        foreach (ref Correction correction in CorrectionsOf(member))
+        {
+            AddPanels(correction.PackedGate, first, last, correction.Weights.GateB, panel, end, scratch.Gates, width, scratch.Product);
+            AddPanels(correction.PackedUp, first, last, correction.Weights.UpB, panel, end, scratch.Ups, width, scratch.Product);
+        }
+
+        Activate(member, first, last, scratch.Gates, scratch.Ups, width, null, scratch.Sums, width);
+        PackedRows values = new() { Data = scratch.Gates, Rows = rows, Columns = Math.Min(BlockColumns, _weights.InnerSize - column) };
+        if (rows > 1)
+        {
+            values.Data = scratch.Packed;
+            foreach ((int begin, int count) in values.Strips(TLanes.TileRows, 0, 1))
+            {
+                values.PackStrip<TLanes>(scratch.Gates, width, null, begin, count);
+            }
+        }
+
+        foreach (ref Correction correction in CorrectionsOf(member))
+        {
+            int stride = Padded(correction.Weights.DownA.Rows);
+            float* sums = correction.DownBlocks + ((long)block * member.Count + first) * stride;
+            Products.MultiplyBlock<TLanes>(values, correction.Weights.DownA, block, sums, stride, scratch.Product);
+        }
+    }
+
+    // The rows [first, last) of one expert, of which the first lies at gates and ups unless they are found by index. A correction's values stay there.
+    private static void Activate(in Member member, int first, int last, float* gates, float* ups, int stride, int* index, float* sums, int width)
+    {
+        for (int row = first; row < last; row++)
         {
             TLanes weight = TLanes.Broadcast(member.Weights[row]);
             float* sum = sums + member.GroupRows[row] * width;
-            long from = (long)(index == null ? row : index[row]) * stride;
+            long from = (long)(index == null ? row - first : index[row]) * stride;
             for (int i = 0; i < width; i += TLanes.Count)
             {
                 TLanes h = Vectors.Silu(TLanes.Load(gates + from + i)) * TLanes.Load(ups + from + i);
                 TLanes.Store(TLanes.FusedMultiplyAdd(weight, h, TLanes.Load(sum + i)), sum + i);
-                if (member.Inner != null)
+                if (index == null)
                 {
-                    TLanes.Store(h, member.Inner + (long)row * inner + column + i);
+                    TLanes.Store(h, gates + from + i);
                 }
             }
         }
     }
 
-    private void PackInner()
+    // The block sums of A h, added up in order into the place of the first; with the expert's weight, since the sum over experts is B's input.
+    private void SumBlocksPart(int worker, int workers)
+    {
+        int blocks = Blocks(_weights);
+        foreach (ref Member member in Span(_members))
+        {
+            (int begin, int end) = WorkerTeam.Share(member.Count, worker, workers);
+            foreach (ref Correction correction in CorrectionsOf(member))
+            {
+                int stride = Padded(correction.Weights.DownA.Rows);
+                long size = (long)member.Count * stride;
+                for (int row = begin; row < end; row++)
+                {
+                    TLanes weight = TLanes.Broadcast(member.Weights[row]);
+                    float* ranks = correction.DownBlocks + (long)row * stride;
+                    for (int i = 0; i < stride; i += TLanes.Count)
+                    {
+                        TLanes sum = TLanes.Load(ranks + i);
+                        for (int block = 1; block < blocks; block++)
+                        {
+                            sum += TLanes.Load(ranks + block * size + i);
+                        }
+
+                        TLanes.Store(weight * sum, ranks + i);
+                    }
+                }
+            }
+        }
+    }
+
+    private void PackDownInputs()
     {
         int inner = InnerStride;
         foreach (ref Group group in Span(_groups))
@@ -247,9 +310,9 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
 
         foreach (ref Member member in Span(_members))
         {
-            if (member.CorrectionCount > 0)
+            foreach (ref Correction correction in CorrectionsOf(member))
             {
-                member.PackedInner = Pack(member.Inner, inner, null, member.Count, _weights.InnerSize);
+                correction.PackedDown = PackRanks(correction.DownBlocks, member.Count, correction.Weights.DownA.Rows);
             }
         }
 
@@ -264,45 +327,15 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
             group.Down = _arena.Take<float>((long)group.Count * hidden);
             _region.Multiply(group.Sum, _weights.Roots[group.Root].Down, group.Down, hidden);
         }
-
-        foreach (ref Member member in Span(_members))
-        {
-            foreach (ref Correction correction in CorrectionsOf(member))
-            {
-                correction.Down = QueueRankProduct(member.PackedInner, correction.Weights.DownA);
-            }
-        }
-    }
-
-    private void WeightAndPackDownRanks()
-    {
-        foreach (ref Member member in Span(_members))
-        {
-            foreach (ref Correction correction in CorrectionsOf(member))
-            {
-                int rank = correction.Weights.DownA.Rows, stride = Padded(rank);
-                for (int row = 0; row < member.Count; row++)
-                {
-                    TLanes weight = TLanes.Broadcast(member.Weights[row]);
-                    float* ranks = correction.Down + (long)row * stride;
-                    for (int i = 0; i < stride; i += TLanes.Count)
-                    {
-                        TLanes.Store(weight * TLanes.Load(ranks + i), ranks + i);
-                    }
-                }
-
-                correction.PackedDown = PackRanks(correction.Down, member.Count, rank);
-            }
-        }
-
-        _region.RunPackings();
     }
 
     // One worker's panels of the output: to each root's down projection the corrections in order; roots add up in order.
     private void DownPart(int worker, int workers)
     {
         (int begin, int end) = WorkerTeam.Share(Padded(_weights.HiddenSize) / PanelRows, worker, workers);
-        int atOnce = _corrections.Count == 0 ? Math.Max(end - begin, 1) : PanelsAtOnce, stride = HiddenStride;
+        bool isCorrected = _corrections.Count > 0;
+        int atOnce = isCorrected ? BlockPanels : Math.Max(end - begin, 1), stride = HiddenStride;
+        Scratch scratch = isCorrected ? WorkerScratch(worker) : default;
         for (int panel = begin; panel < end; panel += atOnce)
         {
             int last = Math.Min(panel + atOnce, end), column = panel * PanelRows, width = (last - panel) * PanelRows;
@@ -315,7 +348,7 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
             {
                 foreach (ref Member member in Span(_members).Slice(group.FirstMember, group.MemberCount))
                 {
-                    AddCorrections(group, member, worker, panel, last);
+                    AddCorrections(group, member, panel, last, scratch);
                 }
 
                 Activations? bias = _weights.Roots[group.Root].DownBias;
@@ -328,31 +361,28 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         }
     }
 
-    private void AddCorrections(in Group group, in Member member, int worker, int panel, int last)
+    private void AddCorrections(in Group group, in Member member, int panel, int end, in Scratch scratch)
     {
         if (member.CorrectionCount == 0)
         {
             return;
         }
 
-        int stride = HiddenStride, width = (last - panel) * PanelRows;
-        float* scratch = WorkerScratch(worker, out float* outputs, out _, out _), down = group.Down + (long)panel * PanelRows;
-
-        // A row alone, or an expert that every row chose, needs no gathering.
-        bool isWhole = member.Count == group.Count;
-        if (!isWhole)
+        int stride = HiddenStride, width = (end - panel) * PanelRows;
+        float* down = group.Down + (long)panel * PanelRows;
+        for (int row = 0, last; row < member.Count; row = last)
         {
-            CopyPanels(down, stride, member.GroupRows, member.Count, outputs, width);
-        }
+            last = member.X.BlockEnd(row, RowsAtOnce);
+            CopyColumns(down, stride, member.GroupRows + row, last - row, scratch.Gates, width);
+            foreach (ref Correction correction in CorrectionsOf(member))
+            {
+                AddPanels(correction.PackedDown, row, last, correction.Weights.DownB, panel, end, scratch.Gates, width, scratch.Product);
+            }
 
-        foreach (ref Correction correction in CorrectionsOf(member))
-        {
-            AddPanels(correction.PackedDown, correction.Weights.DownB, panel, last, isWhole ? down : outputs, isWhole ? stride : width, scratch);
-        }
-
-        for (int row = 0; row < member.Count && !isWhole; row++)
-        {
-            new ReadOnlySpan<float>(outputs + row * width, width).CopyTo(new Span<float>(down + (long)member.GroupRows[row] * stride, width));
+            for (int i = row; i < last; i++)
+            {
+                new ReadOnlySpan<float>(scratch.Gates + (i - row) * width, width).CopyTo(new Span<float>(down + (long)member.GroupRows[i] * stride, width));
+            }
         }
     }
 
@@ -372,11 +402,11 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         }
     }
 
-    // Adds a low-rank product to rows of the panels [panel, last).
-    private static void AddPanels(PackedRows ranks, PackedMatrix b, int panel, int last, float* rows, int stride, float* scratch) =>
-        Products.Multiply<TLanes>(ranks, b, panel, last, rows - (long)panel * PanelRows, stride, add: true, scratch);
+    // Adds a low-rank product to the panels [panel, end) of the rows [first, last), the first of which lies at rows.
+    private static void AddPanels(PackedRows ranks, int first, int last, PackedMatrix b, int panel, int end, float* rows, int stride, float* scratch) =>
+        Products.MultiplyRows<TLanes>(ranks, first, last, b, panel, end, rows - (long)first * stride - (long)panel * PanelRows, stride, add: true, scratch);
 
-    private static void CopyPanels(float* source, int stride, int* index, int rows, float* destination, int width)
+    private static void CopyColumns(float* source, int stride, int* index, int rows, float* destination, int width)
     {
         for (int row = 0; row < rows; row++)
         {
@@ -384,19 +414,30 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         }
     }
 
-    // Factors are streamed for longer, and rows copied in longer pieces, until scratch memory overflows the second-level cache by far.
-    private int PanelsAtOnce => Math.Clamp(MostRowsOfPanels / _rows, 1, MostPanelsAtOnce);
+    private static int Blocks(FeedForwardWeights weights) => (weights.InnerSize + BlockColumns - 1) / BlockColumns;
 
-    private float* WorkerScratch(int worker, out float* first, out float* second, out float* third)
+    private Scratch WorkerScratch(int worker)
     {
         Arena arena = _scratch[worker];
-        long panel = (long)_rows * PanelsAtOnce * PanelRows;
-        arena.Reset(Arena.Size<float>(Products.ScratchSize) + 3 * Arena.Size<float>(panel));
-        first = arena.Take<float>(panel);
-        second = arena.Take<float>(panel);
-        third = arena.Take<float>(panel);
-        return arena.Take<float>(Products.ScratchSize);
+
+        // The last block of rows may be two rows higher; see PackedRows.BlockEnd.
+        long block = (long)Math.Min(_rows, RowsAtOnce + 2) * BlockColumns, sums = (long)_rows * BlockColumns;
+        arena.Reset(Arena.Size<float>(Products.ScratchSize) + 3 * Arena.Size<float>(block) + Arena.Size<float>(sums));
+        return new Scratch
+        {
+            Product = arena.Take<float>(Products.ScratchSize),
+            Gates = arena.Take<float>(block),
+            Ups = arena.Take<float>(block),
+            Packed = arena.Take<float>(block),
+            Sums = arena.Take<float>(sums),
+        };
     }
 
     private Span<Correction> CorrectionsOf(in Member member) => Span(_corrections).Slice(member.FirstCorrection, member.CorrectionCount);
+
+    // What one worker needs beside the products' scratch: a block of columns of some rows, and their sums of all.
+    private struct Scratch
+    {
+        public float* Product, Gates, Ups, Packed, Sums;
+    }
 }

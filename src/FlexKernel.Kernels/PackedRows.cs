@@ -38,6 +38,10 @@ internal unsafe struct PackedRows
         return left >= tileRows ? tileRows : left >= 8 ? 8 : left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
     }
 
+    /// <summary>Where a block of strips of about <paramref name="height"/> rows, whole tiles, ends that begins at <paramref name="row"/>.</summary>
+    /// <remarks>The last two rows are in a strip with others: see <see cref="StripRows"/>.</remarks>
+    public readonly int BlockEnd(int row, int height) => row + height >= Rows - 2 ? Rows : row + height;
+
     /// <summary>A worker's share of the strips: every so many, from its own number on.</summary>
     /// <param name="tileRows">Rows of the largest tile.</param>
     /// <param name="worker">Which worker.</param>

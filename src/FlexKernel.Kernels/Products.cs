@@ -35,14 +35,63 @@ internal static unsafe partial class Products
         if (matrix.Format.IsQuantized())
         {
             QuantizedProducts.Multiply<TLanes>(x.Quantized, matrix, begin, end, y, stride, add, scratch);
+            return;
         }
-        else if (matrix.Format == WeightFormat.F32)
+
+        // Blocks of rows of about the same height.
+        int blocks = Math.Max(1, (x.Rows + RowsPerBlock - 1) / RowsPerBlock);
+        int height = PackedMatrix.RoundUp((x.Rows + blocks - 1) / blocks, TLanes.TileRows);
+        for (int row = 0, last; row < x.Rows; row = last)
         {
-            Multiply<TLanes, PanelFloat32>(x, matrix, begin, end, y, stride, add, scratch);
+            last = x.BlockEnd(row, height);
+            MultiplyRows<TLanes>(x, row, last, matrix, begin, end, y, stride, add, scratch);
+        }
+    }
+
+    /// <summary>Multiplies the rows [<paramref name="firstRow"/>, <paramref name="lastRow"/>) with the panels [begin, end) of a matrix of floats.</summary>
+    /// <param name="x">The rows.</param>
+    /// <param name="firstRow">Where a block of strips begins.</param>
+    /// <param name="lastRow">Its <see cref="PackedRows.BlockEnd"/>.</param>
+    /// <param name="matrix">The weights, not quantised.</param>
+    /// <param name="begin">First panel.</param>
+    /// <param name="end">Panel after the last.</param>
+    /// <param name="y">Output 0 of row 0; rows must hold whole panels.</param>
+    /// <param name="stride">Floats from row to row of <paramref name="y"/>.</param>
+    /// <param name="add">Whether the product is added to what stands in <paramref name="y"/>.</param>
+    /// <param name="scratch"><see cref="ScratchSize"/> floats of the calling worker.</param>
+    public static void MultiplyRows<TLanes>(
+        PackedRows x, int firstRow, int lastRow, PackedMatrix matrix, int begin, int end, float* y, int stride, bool add, float* scratch)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        int pairs = PackedMatrix.RoundUp(matrix.Columns, 2) / 2;
+        if (matrix.Format == WeightFormat.F32)
+        {
+            MultiplyRows<TLanes, PanelFloat32>(x, firstRow, lastRow, matrix, begin, end, 0, pairs, y, stride, add, scratch);
         }
         else
         {
-            Multiply<TLanes, PanelBFloat16>(x, matrix, begin, end, y, stride, add, scratch);
+            MultiplyRows<TLanes, PanelBFloat16>(x, firstRow, lastRow, matrix, begin, end, 0, pairs, y, stride, add, scratch);
+        }
+    }
+
+    /// <summary>The sums of one block of 256 k: what is added up in order, block after block, is the product.</summary>
+    /// <param name="x">The rows' values of these k.</param>
+    /// <param name="matrix">The weights, not quantised.</param>
+    /// <param name="block">Which block.</param>
+    /// <param name="y">Output 0 of row 0; rows must hold whole panels.</param>
+    /// <param name="stride">Floats from row to row of <paramref name="y"/>.</param>
+    /// <param name="scratch"><see cref="ScratchSize"/> floats of the calling worker.</param>
+    public static void MultiplyBlock<TLanes>(PackedRows x, PackedMatrix matrix, int block, float* y, int stride, float* scratch)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        int pairs = PackedMatrix.RoundUp(x.Columns, 2) / 2;
+        if (matrix.Format == WeightFormat.F32)
+        {
+            MultiplyRows<TLanes, PanelFloat32>(x, 0, x.Rows, matrix, 0, matrix.PanelCount, block * BlockPairs, pairs, y, stride, add: false, scratch);
+        }
+        else
+        {
+            MultiplyRows<TLanes, PanelBFloat16>(x, 0, x.Rows, matrix, 0, matrix.PanelCount, block * BlockPairs, pairs, y, stride, add: false, scratch);
         }
     }
 
@@ -73,39 +122,22 @@ internal static unsafe partial class Products
         }
     }
 
-    private static void Multiply<TLanes, TFormat>(PackedRows x, PackedMatrix matrix, int begin, int end, float* y, int stride, bool add, float* scratch)
+    // The rows [firstRow, lastRow) with so many pairs of k of the panels [begin, end), from a block's first on: x holds these k alone.
+    private static void MultiplyRows<TLanes, TFormat>(
+        PackedRows x, int firstRow, int lastRow, PackedMatrix matrix, int begin, int end, int firstPair, int totalPairs, float* y, int stride, bool add, float* scratch)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
-        int totalPairs = PackedMatrix.RoundUp(matrix.Columns, 2) / 2;
+        byte* panels = matrix.Pointer + (long)firstPair * TFormat.PairBytes;
         if (x.Rows == 1)
         {
             for (int panel = begin; panel < end; panel++)
             {
-                MultiplyRow<TLanes, TFormat>(x.Data, matrix.Pointer + panel * matrix.PanelBytes, y + (long)panel * PackedMatrix.PanelRows, totalPairs, add);
+                MultiplyRow<TLanes, TFormat>(x.Data, panels + panel * matrix.PanelBytes, y + (long)panel * PackedMatrix.PanelRows, totalPairs, add);
             }
 
             return;
         }
-
-        // Blocks of rows of about the same height, whole strips each.
-        int blocks = Math.Max(1, (x.Rows + RowsPerBlock - 1) / RowsPerBlock);
-        int height = PackedMatrix.RoundUp((x.Rows + blocks - 1) / blocks, TLanes.TileRows);
-        for (int row = 0, last; row < x.Rows; row = last)
-        {
-            // The last two rows are in a strip with others; see PackedRows.StripRows.
-            last = row + height >= x.Rows - 2 ? x.Rows : row + height;
-            MultiplyRows<TLanes, TFormat>(x, row, last, matrix, begin, end, y, stride, add, scratch);
-        }
-    }
-
-    // The rows [firstRow, lastRow) with the panels [begin, end).
-    private static void MultiplyRows<TLanes, TFormat>(
-        PackedRows x, int firstRow, int lastRow, PackedMatrix matrix, int begin, int end, float* y, int stride, bool add, float* scratch)
-        where TLanes : struct, ILanes<TLanes>
-        where TFormat : struct, IPanelFormat
-    {
-        int totalPairs = PackedMatrix.RoundUp(matrix.Columns, 2) / 2;
 
         // Few strips take the weights as they lie, one block after the other. Many read the same weights again and again: panels are taken in
         // chunks that share a block of rows, and with 16 registers, which the widening would overflow, weights are widened once.
@@ -122,7 +154,7 @@ internal static unsafe partial class Products
                 bool addBlock = add || pair > 0;
                 for (int panel = first; panel < last; panel++)
                 {
-                    byte* w = matrix.Pointer + panel * matrix.PanelBytes + (long)pair * TFormat.PairBytes;
+                    byte* w = panels + panel * matrix.PanelBytes + (long)pair * TFormat.PairBytes;
                     byte* next = few ? w + bytes : w + matrix.PanelBytes;
                     float* outputs = y + (long)panel * PackedMatrix.PanelRows;
                     if (widen)
