@@ -10,7 +10,7 @@ namespace FlexKernel.Conversion;
 /// <param name="Stored">Where the rows lie.</param>
 internal readonly record struct SlotRows(TensorSlot Slot, long FirstRow, StoredRows Stored);
 
-/// <summary>Puts an adapter into the rows that a conversion copies.</summary>
+/// <summary>Puts an adapter into the rows that a conversion copies or a load reads.</summary>
 internal sealed class AdapterMerge : IDisposable
 {
     private readonly AdapterFiles _files;
@@ -18,13 +18,18 @@ internal sealed class AdapterMerge : IDisposable
     private readonly Dictionary<TensorSlot, StoredTensor> _saved;
 
     /// <summary>Opens an adapter and reads its updates.</summary>
-    /// <inheritdoc cref="AdapterFiles.Open"/>
-    public AdapterMerge(string directory, ModelDescription model)
+    /// <param name="directory">The directory with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="isNeeded">Whether a tensor's update is to be read; null: those of all.</param>
+    /// <inheritdoc cref="AdapterFiles.Open" path="/exception"/>
+    public AdapterMerge(string directory, ModelDescription model, Func<TensorSlot, bool>? isNeeded = null)
     {
         _files = AdapterFiles.Open(directory, model);
         try
         {
-            _updates = _files.Targets.Updates.ToDictionary(target => target.Weight.Slot, _files.ReadUpdate);
+            _updates = _files.Targets.Updates
+                .Where(target => isNeeded?.Invoke(target.Weight.Slot) ?? true)
+                .ToDictionary(target => target.Weight.Slot, _files.ReadUpdate);
             _saved = _files.SavedTensors.ToDictionary(saved => saved.Tensor.Slot, saved => saved.Stored);
         }
         catch
@@ -40,7 +45,9 @@ internal sealed class AdapterMerge : IDisposable
     /// <summary>The rows, or those that the adapter brings instead, with the update of their tensor.</summary>
     public StoredRows Apply(SlotRows rows)
     {
-        StoredRows stored = _saved.TryGetValue(rows.Slot, out StoredTensor saved) ? new StoredRows(saved, rows.FirstRow, rows.Stored.Count) : rows.Stored;
+        StoredRows stored = _saved.TryGetValue(rows.Slot, out StoredTensor saved)
+            ? new StoredRows(saved, rows.FirstRow, rows.Stored.Count) { IsReplacement = true }
+            : rows.Stored;
         return stored with { Update = _updates.GetValueOrDefault(rows.Slot), UpdateRow = rows.FirstRow };
     }
 

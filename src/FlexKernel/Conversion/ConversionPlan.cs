@@ -15,14 +15,15 @@ internal sealed class ConversionPlan
     private readonly int[] _kept;
     private readonly AdapterMerge? _merge;
 
-    private ConversionPlan(WeightFiles files, TensorMap source, ConvertedConfig config, ConversionOptions options, AdapterMerge? merge)
+    private ConversionPlan(
+        WeightFiles files, TensorMap source, ModelDescription description, int[] kept, ConversionOptions options, AdapterMerge? merge)
     {
         _files = files;
         _source = source;
-        _layout = new TensorLayout(config.Description);
-        _projections = new StoredProjection(files, source, config.Description);
+        _layout = new TensorLayout(description);
+        _projections = new StoredProjection(files, source, description);
         _options = options;
-        _kept = config.Kept;
+        _kept = kept;
         _merge = merge;
         if (options.ExpertStorage == ExpertStorage.Fused && !_layout.AllowsFusedExperts)
         {
@@ -30,6 +31,8 @@ internal sealed class ConversionPlan
                 "Experts can be fused only when all are full and the model type is flex_olmo, flex_more or olmoe.", nameof(options));
         }
     }
+
+    private bool RejectsOverflow { get; init; } = true;
 
     /// <summary>Lists the tensors of a converted model.</summary>
     /// <param name="files">The source's weights.</param>
@@ -41,8 +44,26 @@ internal sealed class ConversionPlan
     public static List<CopiedTensor> Create(
         WeightFiles files, TensorMap source, ConvertedConfig config, ConversionOptions options, AdapterMerge? merge)
     {
-        ConversionPlan plan = new(files, source, config, options, merge);
+        ConversionPlan plan = new(files, source, config.Description, config.Kept, options, merge);
         return [.. plan.Expected().Select(plan.Plan)];
+    }
+
+    /// <summary>Finds the tensors that an adapter changes when nothing else is converted.</summary>
+    /// <param name="files">The weights.</param>
+    /// <param name="source">Their places.</param>
+    /// <param name="description">Their model.</param>
+    /// <param name="merge">The adapter.</param>
+    /// <param name="rejectOverflow">Whether a value outside the range of its stored type is an error.</param>
+    /// <returns>What they become, in their stored types and order of rows, by the names under which they are stored.</returns>
+    public static Dictionary<string, CopiedTensor> Merged(
+        WeightFiles files, TensorMap source, ModelDescription description, AdapterMerge merge, bool rejectOverflow)
+    {
+        int[] all = [.. Enumerable.Range(0, description.Mixture?.Count ?? 0)];
+        ConversionPlan plan = new(files, source, description, all, new ConversionOptions(), merge) { RejectsOverflow = rejectOverflow };
+        return plan.Expected()
+            .Select(tensor => (Name: source.NameOf(tensor.Slot), Tensor: plan.Plan(tensor)))
+            .Where(planned => planned.Tensor.HasChanges)
+            .ToDictionary(planned => planned.Name, planned => planned.Tensor);
     }
 
     private IEnumerable<ExpectedTensor> Expected()
@@ -75,7 +96,7 @@ internal sealed class ConversionPlan
         }
 
         TensorSpec spec = new(tensor.Name, type, tensor.Shape);
-        return new CopiedTensor(spec, _merge is null ? rows : [.. sources.Select(source => _merge.Apply(source))]);
+        return new CopiedTensor(spec, _merge is null ? rows : [.. sources.Select(source => _merge.Apply(source))]) { RejectsOverflow = RejectsOverflow };
     }
 
     private IEnumerable<SlotRows> Sources(ExpectedTensor tensor)

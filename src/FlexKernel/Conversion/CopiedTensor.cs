@@ -17,6 +17,9 @@ internal readonly record struct StoredRows(StoredTensor Tensor, long FirstRow, l
     /// <summary>The row of <see cref="Update"/> that belongs to the first of them.</summary>
     public long UpdateRow { get; init; }
 
+    /// <summary>Whether an adapter brings them in place of the model's.</summary>
+    public bool IsReplacement { get; init; }
+
     /// <summary>These rows without the first ones.</summary>
     public StoredRows Skip(long rows) =>
         this with { FirstRow = FirstRow + rows, Count = Count - rows, UpdateRow = UpdateRow + rows };
@@ -39,8 +42,22 @@ internal sealed class CopiedTensor : ProducedTensor
     /// <summary>Gets the file in which the first row lies and its position there, to read files front to back.</summary>
     public (SafetensorsFile File, long Begin) Start => (_sources[0].Tensor.File, _sources[0].Tensor.Entry.Begin);
 
+    /// <summary>Gets whether an adapter changes any row.</summary>
+    public bool HasChanges => _sources.Any(source => source.Update is not null || source.IsReplacement);
+
+    /// <summary>Gets whether a value outside the range of the type is an error; true by default.</summary>
+    public bool RejectsOverflow { get; init; } = true;
+
     /// <inheritdoc/>
-    public override void Produce(long firstRow, Span<byte> destination, Scratch scratch)
+    public override void Produce(long firstRow, Span<byte> destination, Scratch scratch) => Produce(firstRow, destination, scratch, isRead: false);
+
+    /// <summary>Puts an adapter into rows that are read already.</summary>
+    /// <param name="firstRow">The first of them.</param>
+    /// <param name="rows">Whole rows as the model's file stores them, in the type of this tensor; receives those with the adapter.</param>
+    /// <param name="scratch">Buffers of this thread.</param>
+    public void Merge(long firstRow, Span<byte> rows, Scratch scratch) => Produce(firstRow, rows, scratch, isRead: true);
+
+    private void Produce(long firstRow, Span<byte> destination, Scratch scratch, bool isRead)
     {
         long skipped = firstRow;
         foreach (StoredRows source in _sources)
@@ -49,7 +66,16 @@ internal sealed class CopiedTensor : ProducedTensor
             if (rows > 0)
             {
                 int bytes = checked((int)(rows * RowBytes));
-                Produce(source.Skip(skipped), destination[..bytes], scratch);
+                StoredRows part = source.Skip(skipped);
+                if (isRead && !part.IsReplacement)
+                {
+                    Convert(part, destination[..bytes], destination[..bytes], scratch);
+                }
+                else
+                {
+                    Produce(part, destination[..bytes], scratch);
+                }
+
                 destination = destination[bytes..];
             }
 
@@ -110,7 +136,7 @@ internal sealed class CopiedTensor : ProducedTensor
         WeightTypes.Widen(bytes, from, values);
         source.Update?.AddTo(values, source.UpdateRow, (int)Columns);
         WeightTypes.Narrow(values, to, destination);
-        int overflow = NonFinite.IndexIn(destination, Spec.Type);
+        int overflow = RejectsOverflow ? NonFinite.IndexIn(destination, Spec.Type) : -1;
         if (overflow >= 0)
         {
             throw new CheckpointException(

@@ -47,6 +47,13 @@ public sealed record LoadOptions
     /// without effect when experts are left out, whose bytes a digest would have to read.</summary>
     public bool ComputeSha256 { get; init; } = true;
 
+    /// <summary>The directory of a LoRA adapter to merge while the weights are read, in PEFT's format (<c>adapter_config.json</c>,
+    /// <c>adapter_model.safetensors</c>); null, the default, for none.</summary>
+    /// <remarks>The weights have the bits of a checkpoint that <see cref="Conversion.ModelConverter"/> wrote with the adapter, kept in the same
+    /// formats: every matrix becomes <c>W + s·B·A</c>, computed in float32 and rounded once to its stored type, and is quantised only then.
+    /// Packed weights have lost what an update is added to: they are refused.</remarks>
+    public string? Adapter { get; init; }
+
     /// <summary>The most bytes that packed weights may take; 90 % of what the system says is available by default.</summary>
     public long? MemoryLimit { get; init; }
 
@@ -54,7 +61,7 @@ public sealed record LoadOptions
     public int? Threads { get; init; }
 
     /// <summary>Keeps packed weights on disk for the next load; null, the default, for none: it doubles the disk space of a model, and a copy
-    /// of weights is not to be made unasked.</summary>
+    /// of weights is not to be made unasked. Not used with an <see cref="Adapter"/>: every new state of one would leave a copy of all weights.</summary>
     public PackedWeightCache? Cache { get; init; }
 
     /// <summary>A JSON object put over <c>config.json</c>, for example <c>{"num_experts_per_tok": 4}</c>.</summary>

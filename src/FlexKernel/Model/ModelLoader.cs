@@ -1,12 +1,14 @@
 using System.Collections.Immutable;
 using FlexKernel.Checkpoints;
+using FlexKernel.Conversion;
 using FlexKernel.Kernels;
 using FlexKernel.Packing;
 
 namespace FlexKernel.Model;
 
 /// <summary>Reads a model directory into packed weights, streaming: memory holds the packed weights and one read buffer.</summary>
-/// <remarks>Weights that <see cref="PackedModel"/> wrote are read as they are; others are packed on the way, on all threads.</remarks>
+/// <remarks>Weights that <see cref="PackedModel"/> wrote are read as they are; others are packed on the way, on all threads, with an adapter
+/// merged before if there is one: memory then holds its factors and one buffer more.</remarks>
 public sealed class ModelLoader
 {
     private readonly LoadOptions _options;
@@ -34,10 +36,11 @@ public sealed class ModelLoader
     /// <param name="options">What to do with the weights.</param>
     /// <param name="progress">Told how far the reading is.</param>
     /// <param name="cancellationToken">Stops the load.</param>
-    /// <exception cref="ModelConfigException">The configuration is not supported.</exception>
+    /// <exception cref="ModelConfigException">The configuration is not supported, or that of the adapter.</exception>
     /// <exception cref="ArgumentException">The experts to load are unknown or none, or leave out the base of one that stays; or packed weights
-    /// are asked for in another format.</exception>
-    /// <exception cref="CheckpointException">A file is malformed, a tensor is missing, unexpected or misshapen, or memory does not suffice.</exception>
+    /// are asked for in another format, or with an adapter.</exception>
+    /// <exception cref="CheckpointException">A file is malformed, a tensor is missing, unexpected or misshapen, the adapter is one of another
+    /// model, or memory does not suffice.</exception>
     /// <exception cref="IOException">The cache that was asked for cannot be written.</exception>
     public static ModelWeights Load(
         string directory, LoadOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -78,6 +81,10 @@ public sealed class ModelLoader
         TensorMap map = new TensorLayout(_stored).Resolve(TensorShape.Of(files, packed), directory);
         CheckPacked(packed, map, directory);
         CheckMemory(files, packed, map, directory);
+        using AdapterMerge? adapter = _options.Adapter is { } path ? new AdapterMerge(path, _stored, _plan.IsHeld) : null;
+        StreamingMerge? merge = adapter is null
+            ? null
+            : new StreamingMerge(ConversionPlan.Merged(files, map, _stored, adapter, _options.RejectNonFinite), _team);
         CheckpointReadOptions reading = new()
         {
             RejectNonFinite = _options.RejectNonFinite,
@@ -93,16 +100,37 @@ public sealed class ModelLoader
             }
         }
 
+        if (adapter is not null)
+        {
+            VerifyAdapter(adapter.Weights, reading, cancellationToken);
+        }
+
         ITensorSink? Choose(TensorEntry entry) =>
             !map.Slots.TryGetValue(entry.Name, out TensorSlot slot) || !_plan.IsHeld(slot) ? null
             : packed.Tensors.TryGetValue(entry.Name, out PackedTensor tensor)
                 ? new PackedSink(Matrix(slot, tensor.Rows, tensor.Columns, tensor.Format), entry, directory, _options.RejectNonFinite)
-            : Sink(entry, slot);
+            : merge is null ? Sink(entry, slot)
+            : merge.Before(entry, Sink(entry, slot));
+    }
+
+    private void VerifyAdapter(SafetensorsFile weights, CheckpointReadOptions reading, CancellationToken cancellationToken)
+    {
+        new WeightStream([weights], reading, null, cancellationToken).Run(_ => null);
+        if (weights.Sha256 is { } digest)
+        {
+            _digests[weights.Path] = digest;
+        }
     }
 
     // What was decided when weights were packed cannot be decided otherwise when they are loaded.
     private void CheckPacked(PackedCatalogue packed, TensorMap map, string directory)
     {
+        if (_options.Adapter is { } adapter && !packed.IsEmpty)
+        {
+            throw new ArgumentException(
+                $"{directory} holds packed weights, into which the adapter {adapter} cannot be merged; load the model they were packed from.", nameof(packed));
+        }
+
         foreach ((string name, PackedTensor tensor) in packed.Tensors)
         {
             if (!map.Slots.TryGetValue(name, out TensorSlot slot))

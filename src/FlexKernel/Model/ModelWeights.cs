@@ -27,7 +27,8 @@ public sealed class ModelWeights : IDisposable
     /// <summary>Whether any matrix is kept quantised, so that products with it run on bytes.</summary>
     public bool IsQuantized => _owned.OfType<PackedMatrix>().Any(matrix => matrix.Format.IsQuantized());
 
-    /// <summary>The lower-case hexadecimal SHA-256 of each weight file, by file name: what exactly was loaded. Empty when not computed.</summary>
+    /// <summary>The lower-case hexadecimal SHA-256 of each weight file, by file name, and of that of a merged adapter, by its path: what exactly
+    /// was loaded. Empty when not computed.</summary>
     public IReadOnlyDictionary<string, string> FileSha256 { get; internal init; } = new Dictionary<string, string>();
 
     internal PackedMatrix Embedding { get; }

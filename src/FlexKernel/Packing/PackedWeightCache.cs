@@ -15,7 +15,7 @@ namespace FlexKernel.Packing;
 /// appears whole or not at all, and its own digests are checked when all of it is read; one that fails is deleted and made anew. Entries of a
 /// model directory whose files are gone or changed, for example because an expert was withdrawn, are deleted when the directory is loaded
 /// again or <see cref="DropStale"/> is called. A load that leaves experts out uses an entry that is there without reading theirs, and never
-/// makes one, for which it would have to read them.
+/// makes one, for which it would have to read them. A load with an adapter neither uses nor makes an entry.
 /// </remarks>
 /// <param name="directory">Where entries lie; made when first needed, for its owner alone.</param>
 public sealed class PackedWeightCache(string directory)
@@ -83,6 +83,7 @@ public sealed class PackedWeightCache(string directory)
     {
         // Overrides may change scales that are packed into factors.
         bool applies = options.ConfigOverrides.ValueKind == JsonValueKind.Undefined
+            && options.Adapter is null
             && PackedCatalogue.Of(files).IsEmpty
             && System.IO.Directory.Exists(model);
         if (!applies)

@@ -12,9 +12,12 @@ internal static class RandomAdapter
     /// <param name="destination">Where the adapter goes.</param>
     /// <param name="pattern">The modules with an update.</param>
     /// <param name="saved">The modules saved whole.</param>
-    public static LoraAdapter Save(string source, string destination, string pattern, ImmutableArray<string> saved)
+    /// <param name="change">What else the configuration says; null: nothing.</param>
+    public static LoraAdapter Save(
+        string source, string destination, string pattern, ImmutableArray<string> saved, Func<AdapterConfig, AdapterConfig>? change = null)
     {
         AdapterConfig config = new() { TargetModules = ModuleSelection.OfPattern(pattern), Rank = 3, Alpha = 2, SavedModules = saved };
+        config = change?.Invoke(config) ?? config;
         AdapterTargets targets = AdapterTargets.Of(config, ModelConfigReader.Read(Path.Combine(source, "config.json")), "test");
         Random random = new(7);
         LoraAdapter adapter = new(
