@@ -1,4 +1,6 @@
+using FlexKernel.Adapters;
 using FlexKernel.Generation;
+using FlexKernel.Model;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -112,6 +114,33 @@ public sealed class HostingTests
         Assert.Equal(1, options.Embedding().Defaults.ActiveExperts);
         Assert.Equal((Embeddings.Pooling.LastToken, false), (options.Embedding().Defaults.Pooling, options.Embedding().Defaults.Normalize));
         Assert.Equal((0f, 0.5f), (options.Chat().Defaults.Sampling.Temperature, options.Chat().Defaults.Sampling.TopP));
+    }
+
+    [Fact]
+    public async Task AddFlexKernel_Adapter_IsMerged()
+    {
+        string adapter = Directory.CreateTempSubdirectory("flexkernel-").FullName;
+        try
+        {
+            float[] a = [.. Enumerable.Range(0, 256).Select(i => i % 3 - 1f)], b = [.. Enumerable.Range(0, 256).Select(i => i % 5 - 2f)];
+            AdapterConfig config = new() { TargetModules = ModuleSelection.OfNames("layers.0.self_attn.o_proj"), Rank = 1, Alpha = 1 };
+            new LoraAdapter(config, [new LowRankUpdate("model.layers.0.self_attn.o_proj", 1, 1f, a, b)], []).Save(adapter);
+            using IHost host = Build(builder => builder.AddFlexKernel(), ("FlexKernel:ModelPath", SharedModel.Directory), ("FlexKernel:Adapter", adapter));
+            LanguageModelOptions options = new() { Loading = new LoadOptions { Adapter = adapter } };
+            using LanguageModel merged = LanguageModel.Load(SharedModel.Directory, options), plain = LanguageModel.Load(SharedModel.Directory);
+
+            LanguageModel hosted = host.Services.GetRequiredService<LanguageModel>();
+
+            Assert.Equal(await GreedyAsync(merged), await GreedyAsync(hosted));
+            Assert.NotEqual(await GreedyAsync(plain), await GreedyAsync(hosted));
+        }
+        finally
+        {
+            Directory.Delete(adapter, recursive: true);
+        }
+
+        static async Task<string> GreedyAsync(LanguageModel model) => string.Concat(
+            (await SharedModel.CollectAsync(model.GenerateAsync(SharedModel.Prompt, new GenerationOptions { MaxTokens = 8 }))).Select(update => update.Text));
     }
 
     [Fact]
@@ -236,6 +265,7 @@ public sealed class HostingTests
         { "DefaultMaxOutputTokens", "0", "DefaultMaxOutputTokens must be between 1 and" },
         { "DefaultTemperature", "-1", "DefaultTemperature must be between 0 and 100." },
         { "DefaultTopP", "1.5", "DefaultTopP must be between 0 and 1." },
+        { "Adapter", "/nowhere", "/nowhere/adapter_config.json" },
         { "ActiveExperts", "7", "the model has 6 experts" },
         { "ExcludedExperts:0", "astrology", "unknown experts: astrology. Loaded: public, code" },
         { "AllowedExperts:0", "astrology", "unknown experts: astrology" },

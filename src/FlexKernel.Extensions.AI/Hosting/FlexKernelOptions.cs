@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using FlexKernel.Embeddings;
 using FlexKernel.Generation;
 using FlexKernel.Kernels;
+using FlexKernel.Model;
 
 namespace FlexKernel.Extensions.AI;
 
@@ -14,6 +15,9 @@ public sealed class FlexKernelOptions
     /// <summary>The model directory: <c>config.json</c>, safetensors weights, <c>tokenizer.json</c>.</summary>
     [Required(ErrorMessage = "ModelPath is missing: the directory of the model.")]
     public string ModelPath { get; set; } = "";
+
+    /// <summary>The directory of a LoRA adapter to merge while the model loads; see <see cref="LoadOptions.Adapter"/>. None by default.</summary>
+    public string? Adapter { get; set; }
 
     /// <summary>The name of the model in answers and telemetry; the directory's by default.</summary>
     public string? ModelId { get; set; }

@@ -15,7 +15,7 @@ internal static class FlexKernelOptionsMap
     public static LanguageModelOptions Loading(this FlexKernelOptions options) => new()
     {
         Threads = options.Threads,
-        Loading = new LoadOptions { Weights = options.Weights, Experts = options.Experts() },
+        Loading = new LoadOptions { Adapter = options.Adapter, Weights = options.Weights, Experts = options.Experts() },
         Transformer = new TransformerOptions { ContextLength = options.ContextLength, CacheTokens = options.CacheTokens },
     };
 

@@ -1,3 +1,4 @@
+using FlexKernel.Adapters;
 using FlexKernel.Chat;
 using FlexKernel.Checkpoints;
 using FlexKernel.Model;
@@ -23,6 +24,11 @@ internal sealed class FlexKernelModelValidator : IValidateOptions<FlexKernelOpti
         if (options.ModelPath.Length > 0)
         {
             CheckModel(options, errors);
+        }
+
+        if (options.Adapter is { } adapter)
+        {
+            CheckAdapter(adapter, errors);
         }
 
         return errors.Build();
@@ -56,6 +62,19 @@ internal sealed class FlexKernelModelValidator : IValidateOptions<FlexKernelOpti
         catch (CheckpointException e)
         {
             errors.AddError(e.Message, nameof(options.ModelPath));
+        }
+    }
+
+    // Whether its tensors fit the model is found out before any weight is read.
+    private static void CheckAdapter(string adapter, ValidateOptionsResultBuilder errors)
+    {
+        try
+        {
+            AdapterConfig.Read(Path.Combine(adapter, AdapterConfig.FileName));
+        }
+        catch (CheckpointException e)
+        {
+            errors.AddError(e.Message, nameof(FlexKernelOptions.Adapter));
         }
     }
 
