@@ -94,7 +94,7 @@ public sealed class TrainTests : IDisposable
         CliRun merged = await CliRun.Of("convert", _files["base/model"], _files["merged"], "--adapter", _files["tuned/adapter"], "--quiet");
 
         run.AssertOk();
-        Assert.Contains($"merge it into the model with: flexkernel convert {_files["base/model"]} OUT --adapter {_files["tuned/adapter"]}", run.Error, StringComparison.Ordinal);
+        Assert.Contains($"try it with: flexkernel generate --model {_files["base/model"]} --adapter {_files["tuned/adapter"]}\n", run.Error, StringComparison.Ordinal);
         Assert.Equal((2, 4), (Config("tuned/adapter", "adapter_config.json")["r"]!.GetValue<int>(), Config("tuned/adapter", "adapter_config.json")["lora_alpha"]!.GetValue<double>()));
         Assert.Equal(_files["more/adapter"], more.Json[0].GetProperty("output").GetString());
         Assert.False(TestData.Bytes(_files["more/adapter/adapter_model.safetensors"]).SequenceEqual(TestData.Bytes(_files["tuned/adapter/adapter_model.safetensors"])));

@@ -47,6 +47,7 @@ internal sealed class ChatVerb : Verb
     [
         new("", "talk with the model in models/"),
         new("--max-tokens 40 --exclude medical --trace", "without one expert; /experts shows who wrote"),
+        new("--adapter runs/support/adapter", "talk with what finetune learned"),
         new("--template im_start --system \"You answer in one sentence.\"", "with a template of your choice and a system message"),
     ];
 
@@ -79,7 +80,8 @@ internal sealed class ChatVerb : Verb
         };
         if (!parse.GetValue(_quiet))
         {
-            Terminal.Note($"{chat.ModelId}: {model.BackendDescription}. /help lists the commands, Ctrl-D leaves.");
+            string with = loading.Loading.Adapter is { } adapter ? $" with {adapter}" : "";
+            Terminal.Note($"{chat.ModelId}{with}: {model.BackendDescription}. /help lists the commands, Ctrl-D leaves.");
         }
 
         await new ChatLoop(Terminal, client, model.Experts, state, parse.GetValue(_quiet)).RunAsync(cancellationToken);

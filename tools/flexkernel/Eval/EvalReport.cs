@@ -6,10 +6,11 @@ namespace FlexKernel.Cli.Eval;
 
 /// <summary>All results and how they came about, as one JSON object.</summary>
 /// <param name="Model">The model directory.</param>
+/// <param name="Adapter">The directory of the adapter merged into it, or null.</param>
 /// <param name="Options">The settings.</param>
 /// <param name="Limit">The most documents or questions per file, or null.</param>
 /// <param name="Results">A result per file.</param>
-internal sealed record EvalReport(string Model, EvaluationOptions Options, int? Limit, IReadOnlyList<EvalResult> Results)
+internal sealed record EvalReport(string Model, string? Adapter, EvaluationOptions Options, int? Limit, IReadOnlyList<EvalResult> Results)
 {
     /// <summary>Writes the object on a line.</summary>
     public void WriteJson(TextWriter output)
@@ -19,6 +20,7 @@ internal sealed record EvalReport(string Model, EvaluationOptions Options, int? 
         {
             json.WriteStartObject();
             json.WriteString("model", Model);
+            json.WriteString("adapter", Adapter);
             WriteSettings(json);
             json.WriteStartArray("files");
             foreach (EvalResult result in Results)

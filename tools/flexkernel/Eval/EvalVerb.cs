@@ -61,6 +61,7 @@ internal sealed class EvalVerb : Verb
     [
         new("README.md", "bits per byte of a text with the model in models/"),
         new("README.md docs/cli.md --scoring rolling --window 512", "each text on its own, with as much context as 512 tokens allow"),
+        new("letters.txt --adapter runs/style/adapter", "what an adapter gains on texts of its kind"),
         new("README.md --exclude code --json", "without one expert, results for a program"),
     ];
 
@@ -98,7 +99,7 @@ internal sealed class EvalVerb : Verb
                 progress => EvalResult.Run(evaluator, task, scoring, progress, cancellationToken)));
         }
 
-        EvalReport report = new(directory, options, limit, results);
+        EvalReport report = new(directory, loading.Loading.Adapter, options, limit, results);
         Write(parse, report);
         return ExitCode.Ok;
     }

@@ -48,6 +48,7 @@ internal sealed class GenerateVerb : Verb
         new("--prompt \"The patient was\"", "continue a text with the model in models/"),
         new("--prompt \"def main(\" --greedy --max-tokens 60", "always the most likely token: the same text every time"),
         new("--prompt \"The patient was\" --exclude medical --trace", "without one expert, and who did the work instead"),
+        new("--prompt \"Dear customer\" --adapter runs/support/adapter", "with what finetune learned"),
         new("--prompt \"The patient was\" --greedy --draft 4", "the public expert drafts four tokens at a time: the same text"),
         new("--model DIR --prompt-file FILE --stop \"Q:\" --json", "a prompt from a file, results for a program"),
     ];

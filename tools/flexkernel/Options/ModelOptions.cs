@@ -8,6 +8,9 @@ namespace FlexKernel.Cli.Options;
 internal sealed class ModelOptions
 {
     private readonly Option<string?> _model = CommonOptions.Model();
+    private readonly Option<string?> _adapter = OptionFactory.Text(
+        "--adapter", "Merge this LoRA adapter (PEFT's files) into the weights while they are read; packs anew even with --cache", "DIR");
+
     private readonly Option<WeightFormat?> _weights = CommonOptions.Weights();
     private readonly Option<int?> _maxRank = OptionFactory.Value(
         "--max-rank", "Cut every low-rank expert to this rank", "N", Parsers.Integer(1));
@@ -27,6 +30,7 @@ internal sealed class ModelOptions
     public ModelOptions(Command command)
     {
         command.Add(_model);
+        command.Add(_adapter);
         command.Add(_context);
         command.Add(_weights);
         command.Add(_maxRank);
@@ -40,6 +44,9 @@ internal sealed class ModelOptions
     /// <exception cref="CliException">It does not exist.</exception>
     public string Directory(ParseResult parse) => ModelLocator.Find(parse.GetValue(_model));
 
+    /// <summary>The directory of the adapter asked for, or null.</summary>
+    public string? Adapter(ParseResult parse) => parse.GetValue(_adapter);
+
     /// <summary>How to load and run it.</summary>
     /// <param name="parse">The command line.</param>
     /// <param name="experts">The experts to load, for a verb that never needs others; all by default.</param>
@@ -50,6 +57,7 @@ internal sealed class ModelOptions
         Loading = new LoadOptions
         {
             Experts = experts ?? ExpertSelection.All,
+            Adapter = Adapter(parse),
             Weights = parse.GetValue(_weights),
             Cache = _cache.Read(parse),
             MaxRank = parse.GetValue(_maxRank),

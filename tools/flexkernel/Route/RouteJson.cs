@@ -16,6 +16,7 @@ internal static class RouteJson
             json.WriteStartObject();
             json.WriteString("type", "routing");
             json.WriteString("model", text.Settings.Model);
+            json.WriteString("adapter", text.Settings.Adapter);
             json.WriteNumber("layers", text.Routing.Layers);
             json.WriteNumber("k", text.Settings.ActiveExperts);
             json.WriteNumber("prompt_tokens", text.Settings.PromptTokens);

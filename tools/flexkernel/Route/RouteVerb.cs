@@ -55,7 +55,7 @@ internal sealed class RouteVerb : Verb
         bool isQuiet = parse.GetValue(_quiet);
 
         using LanguageModel model = await LongWork.LoadAsync(Terminal, directory, loading, isQuiet, cancellationToken);
-        RoutedText text = await RouteAsync(parse, model, prompt, writing, Path.GetFileName(Path.GetFullPath(directory)), cancellationToken);
+        RoutedText text = await RouteAsync(parse, model, prompt, writing, directory, cancellationToken);
         if (parse.GetValue(_html) is { } file)
         {
             DurableFile.Write(file, stream => RoutePage.Write(text, stream));
@@ -79,7 +79,7 @@ internal sealed class RouteVerb : Verb
     }
 
     private async Task<RoutedText> RouteAsync(
-        ParseResult parse, LanguageModel model, string prompt, GenerationOptions? writing, string name, CancellationToken cancellationToken)
+        ParseResult parse, LanguageModel model, string prompt, GenerationOptions? writing, string directory, CancellationToken cancellationToken)
     {
         bool isQuiet = parse.GetValue(_quiet);
         ExpertSelection selection = _experts.Selection(parse);
@@ -104,7 +104,11 @@ internal sealed class RouteVerb : Verb
         MixtureDescription mixture = model.Description.Mixture!;
         int[] usable = selection.Resolve(model.Experts);
         int active = Math.Min(_experts.ActiveExperts(parse) ?? mixture.ActiveExperts, usable.Length);
-        return new RoutedText(new RouteSettings(name, promptTokens, active, usable, drawing), model.Tokenizer, mixture, ids, trace);
+        string? adapter = _model.Adapter(parse) is { } path ? Name(path) : null;
+        RouteSettings settings = new(Name(directory), adapter, promptTokens, active, usable, drawing);
+        return new RoutedText(settings, model.Tokenizer, mixture, ids, trace);
+
+        static string Name(string directory) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
     }
 
     private static int[] Continue(

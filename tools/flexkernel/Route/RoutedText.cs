@@ -99,8 +99,10 @@ internal sealed class RoutedText
 
 /// <summary>What a text was routed with.</summary>
 /// <param name="Model">The model's name.</param>
+/// <param name="Adapter">The name of the adapter merged into it, or null.</param>
 /// <param name="PromptTokens">Tokens given; the model wrote the others.</param>
 /// <param name="ActiveExperts">k.</param>
 /// <param name="Usable">Indices of the experts the router could see.</param>
 /// <param name="Drawing">How tokens were drawn, for example <c>seed 7</c>; null when none were.</param>
-internal sealed record RouteSettings(string Model, int PromptTokens, int ActiveExperts, IReadOnlyList<int> Usable, string? Drawing);
+internal sealed record RouteSettings(
+    string Model, string? Adapter, int PromptTokens, int ActiveExperts, IReadOnlyList<int> Usable, string? Drawing);

@@ -68,7 +68,8 @@ internal sealed class FinetuneVerb : Verb
         int exitCode = await RunRunner.RunAsync(Terminal, directory, texts, _run.Pieces, parse, cancellationToken);
         if (!_run.Pieces.IsQuiet(parse) && Directory.Exists(directory.Adapter))
         {
-            Terminal.Note($"merge it into the model with: {App.Name} convert {source} OUT --adapter {directory.Adapter}");
+            string verb = parse.GetValue(_texts) ? "generate" : "chat";
+            Terminal.Note($"try it with: {App.Name} {verb} --model {source} --adapter {directory.Adapter}");
         }
 
         return exitCode;

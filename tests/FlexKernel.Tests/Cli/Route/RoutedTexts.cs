@@ -57,6 +57,7 @@ internal static class RoutedTexts
             "test", 1, false, [.. Enumerable.Range(0, experts).Select(e => e == 0 ? 0 : 8)], names: names is null ? default : [.. names]);
         RouteSettings settings = new(
             names is null ? "test" : HostileName,
+            names is null ? null : HostileName,
             promptTokens ?? ids.Length,
             1,
             usable ?? [.. Enumerable.Range(0, experts)],

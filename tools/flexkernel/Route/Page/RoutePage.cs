@@ -107,6 +107,11 @@ internal sealed class RoutePage
             <ul class="facts">
             """);
         AddFact("Model", settings.Model);
+        if (settings.Adapter is { } adapter)
+        {
+            AddFact("Adapter", adapter);
+        }
+
         AddFact("Experts", $"{_text.Experts.Count}, k = {settings.ActiveExperts}");
         AddFact("Layers", Amounts.Count(_text.Routing.Layers));
         AddFact("Tokens", $"{Amounts.Count(settings.PromptTokens)}{(written == 0 ? "" : $" given, {Amounts.Count(written)} written")}");
