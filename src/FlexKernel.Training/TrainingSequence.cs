@@ -48,6 +48,9 @@ public sealed record TrainingSequence
         }
     } = [0];
 
+    /// <summary>True when positions count from 0 in every document, as if each were a sequence of its own; false: on through the sequence.</summary>
+    public bool PositionsRestart { get; init; }
+
     /// <summary>The targets that count.</summary>
     public int TargetCount => Targets.Count(target => target != Ignored);
 
@@ -61,6 +64,13 @@ public sealed record TrainingSequence
         }
 
         return starts;
+    }
+
+    /// <summary>The position of each row.</summary>
+    internal int[] Positions()
+    {
+        int[] positions = [.. Enumerable.Range(0, Ids.Length)];
+        return PositionsRestart ? [.. positions.Zip(DocumentStartOfRows(), (row, start) => row - start)] : positions;
     }
 
     /// <summary>A text whose every token but the first is predicted from those before it.</summary>

@@ -47,12 +47,15 @@ public sealed class OperationGradientTests
     [Theory]
     [InlineData(6)]
     [InlineData(36)]
-    public void Rotate_EqualsCentralDifferences(int dimension)
+    public void Rotate_PositionsThatRestart_EqualsCentralDifferences(int dimension)
     {
         float[] frequencies = [.. Enumerable.Range(0, dimension / 2).Select(j => (float)Math.Pow(100, -2.0 * j / dimension))];
+        int[] positions = [0, 1, 2, 3, 0, 1, 0, 7, 8];
         using RotaryTable table = new(frequencies, 9);
         Gradients.Check(
-            [Gradients.Random(9, 2 * dimension, 10)], x => Reference.Rotate(x[0], dimension, frequencies), (tape, x, _) => tape.Rotate(x[0], table));
+            [Gradients.Random(9, 2 * dimension, 10)],
+            x => Reference.Rotate(x[0], dimension, frequencies, positions),
+            (tape, x, _) => tape.Rotate(x[0], table, positions));
     }
 
     [Theory]

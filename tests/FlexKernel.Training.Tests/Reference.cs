@@ -16,7 +16,7 @@ internal static class Reference
     public static double[][] SwiGlu(double[][] gate, double[][] up) =>
         [.. gate.Zip(up, (g, u) => g.Zip(u, (a, b) => a / (1 + Math.Exp(-a)) * b).ToArray())];
 
-    public static double[][] Rotate(double[][] x, int dimension, float[] frequencies) => [.. x.Select((row, position) =>
+    public static double[][] Rotate(double[][] x, int dimension, float[] frequencies, int[] positions) => [.. x.Zip(positions, (row, position) =>
     {
         double[] y = new double[row.Length];
         for (int head = 0; head < row.Length; head += dimension)

@@ -5,35 +5,38 @@ namespace FlexKernel.Kernels;
 /// </content>
 internal abstract partial class TrainingKernels
 {
-    /// <summary>Rotates the heads of every row by the angles of its position, the row's index.</summary>
+    /// <summary>Rotates the heads of every row by the angles of its position.</summary>
     /// <param name="x">[T, heads · D].</param>
-    /// <param name="table">Cosines and sines of at least T positions.</param>
+    /// <param name="table">Cosines and sines of all these positions.</param>
+    /// <param name="positions">[T].</param>
     /// <param name="y">[T, heads · D].</param>
-    public abstract void Rotate(Activations x, RotaryTable table, Activations y);
+    public abstract void Rotate(Activations x, RotaryTable table, int[] positions, Activations y);
 
     /// <summary>Adds the gradient of <see cref="Rotate"/>.</summary>
-    public abstract void RotateBackward(Activations dy, RotaryTable table, GradientSum dx);
+    public abstract void RotateBackward(Activations dy, RotaryTable table, int[] positions, GradientSum dx);
 }
 
 internal sealed unsafe partial class TrainingKernels<TLanes>
 {
-    public override void Rotate(Activations x, RotaryTable table, Activations y) => AddRotated(x, table, 1f, new GradientSum(y, HasValue: false));
+    public override void Rotate(Activations x, RotaryTable table, int[] positions, Activations y) =>
+        AddRotated(x, table, positions, 1f, new GradientSum(y, HasValue: false));
 
-    public override void RotateBackward(Activations dy, RotaryTable table, GradientSum dx) => AddRotated(dy, table, -1f, dx);
+    public override void RotateBackward(Activations dy, RotaryTable table, int[] positions, GradientSum dx) => AddRotated(dy, table, positions, -1f, dx);
 
-    private void AddRotated(Activations x, RotaryTable table, float direction, GradientSum y)
+    private void AddRotated(Activations x, RotaryTable table, int[] positions, float direction, GradientSum y)
     {
         CheckShape(y.Matrix, x.Rows, x.Columns);
-        if (x.Columns % table.Dimension != 0 || x.Rows > table.Positions)
+        if (x.Columns % table.Dimension != 0 || x.Rows != positions.Length || positions.Any(position => (uint)position >= (uint)table.Positions))
         {
-            throw new ArgumentException($"Rows [{x.Rows}, {x.Columns}] do not fit a table of {table.Positions} positions and heads of {table.Dimension}.");
+            throw new ArgumentException(
+                $"Rows [{x.Rows}, {x.Columns}] at positions {positions.Min()} to {positions.Max()} do not fit a table of {table.Positions} positions and heads of {table.Dimension}.");
         }
 
         int half = table.Dimension / 2;
         int whole = half / TLanes.Count * TLanes.Count;
         ForEach(x.Rows, row =>
         {
-            float* cosines = table.Cosines.RowPointer(row), sines = table.Sines.RowPointer(row);
+            float* cosines = table.Cosines.RowPointer(positions[row]), sines = table.Sines.RowPointer(positions[row]);
             for (int head = 0; head < x.Columns; head += table.Dimension)
             {
                 float* source = x.RowPointer(row) + head, target = y.Matrix.RowPointer(row) + head;

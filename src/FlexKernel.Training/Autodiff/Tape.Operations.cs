@@ -83,12 +83,12 @@ internal sealed partial class Tape
         return y;
     }
 
-    /// <summary>Rotary position embedding.</summary>
-    public Variable Rotate(Variable x, RotaryTable table)
+    /// <summary>Rotary position embedding of rows at given positions.</summary>
+    public Variable Rotate(Variable x, RotaryTable table, int[] positions)
     {
         Variable y = New(x.Rows, x.Columns, x.NeedsGradient);
-        kernels.Rotate(x.Value, table, y.Value);
-        Record(y, () => kernels.RotateBackward(y.Gradient, table, x.GradientSum));
+        kernels.Rotate(x.Value, table, positions, y.Value);
+        Record(y, () => kernels.RotateBackward(y.Gradient, table, positions, x.GradientSum));
         return y;
     }
 

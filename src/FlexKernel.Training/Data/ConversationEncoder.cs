@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -6,29 +8,33 @@ using FlexKernel.Text;
 
 namespace FlexKernel.Training.Data;
 
-/// <summary>Makes sequences of conversations: the ids of all that the template renders, and as targets those that the assistant wrote.</summary>
+/// <summary>Conversations as content of a corpus: the ids of all that the template renders, those that the assistant wrote marked.</summary>
 internal sealed class ConversationEncoder(
-    ByteLevelBpeTokenizer tokenizer, ChatTemplate template, ConversationOptions options, CancellationToken cancellationToken)
+    IReadOnlyList<string> files, CorpusTokenizer tokenizer, ChatTemplate template, DateTimeOffset date, CancellationToken cancellationToken) : ICorpusContent
 {
     private const string Assistant = "assistant";
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
-    private readonly HashSet<int> _added = [.. tokenizer.AddedTokens.Select(token => token.Id)];
-    private readonly IReadOnlyDictionary<string, string> _specialTokens = ChatTemplateInput.SpecialTokensOf(tokenizer);
-    private readonly FixedClock _clock = new(options.Date);
+    private readonly IReadOnlyDictionary<string, string> _specialTokens = ChatTemplateInput.SpecialTokensOf(tokenizer.Tokenizer);
+    private readonly FixedClock _clock = new(date);
+
+    public IReadOnlyList<string> Files => files;
+
+    public CorpusTokenizer Tokenizer => tokenizer;
+
+    // Special tokens may have been named by a file beside the tokenizer's.
+    public string Rules => string.Create(
+        CultureInfo.InvariantCulture,
+        $"conversations template={Digest([template.Source])} date={date:O} special={Digest(_specialTokens.OrderBy(t => t.Key, StringComparer.Ordinal).SelectMany(t => new[] { t.Key, t.Value }))}");
+
+    public Func<ReadOnlyMemory<byte>, string> Parser(string file) => line => SourceReader.IsBlank(line) ? "" : SourceReader.Decode(line);
 
     /// <summary>Encodes a line of a file.</summary>
-    /// <returns>Null for an empty line.</returns>
     /// <exception cref="FormatException">The line is no conversation with an answer, or the template cannot render it or tell answers apart.</exception>
     /// <exception cref="JsonException">The line is not acceptable JSON.</exception>
-    public Conversation? Encode(ReadOnlyMemory<byte> line)
+    public (int[] Ids, ulong Hash) Encode(string text)
     {
-        if (SourceReader.IsBlank(line))
-        {
-            return null;
-        }
-
-        JsonObject root = JsonNode.Parse(line.Span, documentOptions: Strict) as JsonObject ?? throw new FormatException("expected a JSON object");
+        JsonObject root = JsonNode.Parse(text, documentOptions: Strict) as JsonObject ?? throw new FormatException("expected a JSON object");
         JsonArray messages = root["messages"] as JsonArray ?? throw new FormatException("\"messages\": expected a list, found none");
         JsonArray? tools = root["tools"] is { } given ? given as JsonArray ?? throw new FormatException("\"tools\": expected a list") : null;
         int[] answers = [.. Enumerable.Range(0, messages.Count).Where(i => RoleOf(messages[i], i) == Assistant)];
@@ -41,9 +47,9 @@ internal sealed class ConversationEncoder(
         {
             ChatPrompt whole = Render(messages, tools, addGenerationPrompt: false);
             IReadOnlyList<TextSpan> spans = AssistantSpans.Find(
-                whole, answers, (count, begins) => Render([.. messages.Take(count).Select(message => message!.DeepClone())], tools, begins), tokenizer);
-            int[] ids = whole.Encode(tokenizer, spans, out bool[] isAnswer);
-            return Cut(ids, isAnswer, ValidationSplit.Hash(Encoding.UTF8.GetBytes(messages.ToJsonString())));
+                whole, answers, (count, begins) => Render([.. messages.Take(count).Select(message => message!.DeepClone())], tools, begins), tokenizer.Tokenizer);
+            int[] ids = whole.Encode(tokenizer.Tokenizer, spans, out bool[] isAnswer);
+            return (AnswerIds.Mark(ids, isAnswer), ValidationSplit.Hash(Encoding.UTF8.GetBytes(messages.ToJsonString())));
         }
         catch (ChatTemplateException e)
         {
@@ -67,15 +73,7 @@ internal sealed class ConversationEncoder(
         },
         cancellationToken);
 
-    private Conversation Cut(int[] ids, bool[] isAnswer, ulong hash)
-    {
-        int rows = Math.Min(ids.Length - 1, options.Length);
-        int[] targets = [.. Enumerable.Range(1, Math.Max(rows, 0)).Select(i => isAnswer[i] ? ids[i] : TrainingSequence.Ignored)];
-        int[] counted = [.. targets.Where(target => target != TrainingSequence.Ignored)];
-        long bytes = counted.Sum(id => _added.Contains(id) ? 0L : tokenizer.GetTokenBytes(id).Length);
-        return new Conversation(
-            counted.Length == 0 ? null : new TrainingSequence(ids[..rows], targets), bytes, hash, rows < ids.Length - 1, counted.Any(_added.Contains));
-    }
+    private static string Digest(IEnumerable<string> texts) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', texts))));
 
     private sealed class FixedClock(DateTimeOffset now) : TimeProvider
     {

@@ -8,8 +8,8 @@ using Microsoft.Win32.SafeHandles;
 namespace FlexKernel.Training.Data;
 
 /// <summary>
-/// A corpus on disk, little-endian: a head (<c>FKTOKENS</c>, version, the SHA-256 it is named by), the ids as uint32, for each document its
-/// ids (uint32), UTF-8 bytes (uint32) and hash (uint64), then the numbers of ids and of documents (uint64 each) and the SHA-256 of all before it.
+/// A corpus on disk, little-endian: a head (<c>FKTOKENS</c>, version, the SHA-256 it is named by), the ids as uint32 (of conversations with
+/// <see cref="AnswerIds"/> marked), for each document its ids (uint32), UTF-8 bytes (uint32) and hash (uint64), then the numbers of ids and of documents (uint64 each) and the SHA-256 of all before it.
 /// </summary>
 internal sealed class CorpusFile : IDisposable
 {

@@ -17,7 +17,7 @@ internal sealed class CorpusWriter : IDisposable
     // Enough for every thread, little enough to lie in memory.
     private const int BatchCharacters = 1 << 22;
 
-    private readonly ByteLevelBpeTokenizer _tokenizer;
+    private readonly ICorpusContent _content;
     private readonly WorkerTeam _team;
     private readonly IncrementalHash _digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly List<CorpusDocument> _documents = [];
@@ -25,10 +25,10 @@ internal sealed class CorpusWriter : IDisposable
     private readonly Stream _stream;
     private long _ids;
 
-    private CorpusWriter(Stream stream, ByteLevelBpeTokenizer tokenizer, int threads, CancellationToken cancellationToken)
+    private CorpusWriter(Stream stream, ICorpusContent content, int threads, CancellationToken cancellationToken)
     {
         _stream = stream;
-        _tokenizer = tokenizer;
+        _content = content;
         _team = new WorkerTeam(threads);
         _cancellationToken = cancellationToken;
     }
@@ -36,9 +36,8 @@ internal sealed class CorpusWriter : IDisposable
     /// <summary>Writes a corpus.</summary>
     /// <param name="path">The file to appear, whole or not at all.</param>
     /// <param name="key">The SHA-256 it is named by.</param>
-    /// <param name="sources">The documents.</param>
-    /// <param name="digests">The SHA-256 of each file of the sources, which they must still have.</param>
-    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="content">The documents.</param>
+    /// <param name="digests">The SHA-256 of each of their files, which they must still have.</param>
     /// <param name="threads">Worker threads.</param>
     /// <param name="progress">Told the bytes of the files that are read.</param>
     /// <param name="cancellationToken">Stops the work.</param>
@@ -48,19 +47,18 @@ internal sealed class CorpusWriter : IDisposable
     public static void Write(
         string path,
         byte[] key,
-        DocumentSources sources,
+        ICorpusContent content,
         IReadOnlyList<string> digests,
-        ByteLevelBpeTokenizer tokenizer,
         int threads,
         IProgress<WorkProgress>? progress,
         CancellationToken cancellationToken) => DurableFile.Write(path, stream =>
         {
-            using CorpusWriter writer = new(stream, tokenizer, threads, cancellationToken);
+            using CorpusWriter writer = new(stream, content, threads, cancellationToken);
             writer.Put(CorpusFile.Head(key));
-            long total = sources.Files.Sum(file => new FileInfo(file).Length), done = 0;
-            foreach ((string file, string digest) in sources.Files.Zip(digests))
+            long total = content.Files.Sum(file => new FileInfo(file).Length), done = 0;
+            foreach ((string file, string digest) in content.Files.Zip(digests))
             {
-                done += writer.PutFile(file, digest, sources.Parser(file), read => progress?.Report(new WorkProgress(done + read, total, file)));
+                done += writer.PutFile(file, digest, read => progress?.Report(new WorkProgress(done + read, total, file)));
             }
 
             writer.Put(CorpusFile.Tail(writer._documents, writer._ids));
@@ -74,10 +72,11 @@ internal sealed class CorpusWriter : IDisposable
         _digest.Dispose();
     }
 
-    private long PutFile(string file, string digest, Func<ReadOnlyMemory<byte>, string> parse, Action<long> report)
+    private long PutFile(string file, string digest, Action<long> report)
     {
         using SourceReader reader = new(file);
-        List<string> batch = [];
+        Func<ReadOnlyMemory<byte>, string> parse = _content.Parser(file);
+        List<(string Text, long Number)> batch = [];
         long characters = 0;
         while (reader.TryRead(parse, out string? text))
         {
@@ -87,17 +86,17 @@ internal sealed class CorpusWriter : IDisposable
                 continue;
             }
 
-            batch.Add(text);
+            batch.Add((text, reader.Number));
             characters += text.Length;
             if (characters >= BatchCharacters)
             {
-                PutBatch(batch);
+                PutBatch(file, batch);
                 characters = 0;
                 report(reader.Position);
             }
         }
 
-        PutBatch(batch);
+        PutBatch(file, batch);
         if (reader.Finish() != digest)
         {
             throw new TrainingDataException(file, "expected the content found when it was opened, found another one: it changed while it was read");
@@ -107,33 +106,39 @@ internal sealed class CorpusWriter : IDisposable
         return reader.Position;
     }
 
-    private void PutBatch(List<string> batch)
+    private void PutBatch(string file, List<(string Text, long Number)> batch)
     {
-        int next = -1;
-        (int[] Ids, int Bytes, ulong Hash)[] made = new (int[], int, ulong)[batch.Count];
+        int next = -1, failed = batch.Count;
+        (int[] Ids, ulong Hash)[] made = new (int[], ulong)[batch.Count];
         ExceptionDispatchInfo? failure = null;
         _team.Run((_, _) =>
         {
-            try
+            for (int i = Interlocked.Increment(ref next); i < Volatile.Read(ref failed); i = Interlocked.Increment(ref next))
             {
-                for (int i = Interlocked.Increment(ref next); i < made.Length; i = Interlocked.Increment(ref next))
+                try
                 {
                     _cancellationToken.ThrowIfCancellationRequested();
-                    byte[] bytes = Encoding.UTF8.GetBytes(batch[i]);
-                    made[i] = (_tokenizer.Encode(batch[i]), bytes.Length, ValidationSplit.Hash(bytes));
+                    made[i] = _content.Encode(batch[i].Text);
                 }
-            }
-            catch (Exception e) when (e is TokenizerException or OperationCanceledException)
-            {
-                // Thrown by the team it would be wrapped.
-                failure = ExceptionDispatchInfo.Capture(e);
+                catch (Exception e) when (e is TokenizerException or OperationCanceledException or NotSupportedException || SourceReader.IsRefusal(e))
+                {
+                    // Thrown by the team it would be wrapped. The first document at fault is the same one on any number of threads.
+                    lock (made)
+                    {
+                        if (i < failed)
+                        {
+                            failed = i;
+                            failure = ExceptionDispatchInfo.Capture(SourceReader.IsRefusal(e) ? SourceReader.Refused(file, batch[i].Number, e) : e);
+                        }
+                    }
+                }
             }
         });
         failure?.Throw();
-        foreach ((int[] ids, int bytes, ulong hash) in made)
+        foreach (((string text, _), (int[] ids, ulong hash)) in batch.Zip(made))
         {
             Put(MemoryMarshal.AsBytes<int>(ids));
-            _documents.Add(new CorpusDocument(_ids, ids.Length, bytes, hash));
+            _documents.Add(new CorpusDocument(_ids, ids.Length, Encoding.UTF8.GetByteCount(text), hash));
             _ids += ids.Length;
         }
 

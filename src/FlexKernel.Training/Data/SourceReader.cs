@@ -54,11 +54,18 @@ internal sealed class SourceReader : IDisposable
             read = parse(part);
             return true;
         }
-        catch (Exception e) when (e is JsonException or FormatException or DecoderFallbackException or InvalidDataException or InvalidOperationException)
+        catch (Exception e) when (IsRefusal(e))
         {
-            throw new TrainingDataException(_path, Problem(e), Number, e);
+            throw Refused(_path, Number, e);
         }
     }
+
+    /// <summary>Whether an exception says that a line or document is not what it should be.</summary>
+    public static bool IsRefusal(Exception exception) =>
+        exception is JsonException or FormatException or DecoderFallbackException or InvalidDataException or InvalidOperationException;
+
+    /// <summary>The error of a line or document that was refused.</summary>
+    public static TrainingDataException Refused(string path, long number, Exception refusal) => new(path, Problem(refusal), number, refusal);
 
     /// <summary>Whether a line holds nothing.</summary>
     public static bool IsBlank(ReadOnlyMemory<byte> line) => line.Span.Trim("\t\r "u8).IsEmpty;

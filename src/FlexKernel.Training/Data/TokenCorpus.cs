@@ -1,6 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
-using System.Text;
 using FlexKernel.Checkpoints;
 using FlexKernel.Text;
 
@@ -8,9 +6,8 @@ namespace FlexKernel.Training.Data;
 
 /// <summary>The ids of documents, made once and kept in a file of a cache directory; reads of many threads may run at once.</summary>
 /// <remarks>
-/// The file is named by the SHA-256 of what the ids depend on: the content of the tokenizer's file and of every source in its order, and the
-/// version of the layout. Sources are read again for their digests, not as text. All of the file is checked against its own SHA-256 when it is
-/// opened; a damaged one is made anew, with a notice. Added tokens in documents are parsed. Ids stay on disk and are read as they are needed.
+/// The file is named by what the ids depend on (<see cref="CorpusCache"/>). All of it is checked against its own SHA-256 when it is opened; a
+/// damaged one is made anew, with a notice. Added tokens in documents are parsed. Ids stay on disk and are read as they are needed.
 /// </remarks>
 public sealed class TokenCorpus : IDisposable
 {
@@ -61,20 +58,9 @@ public sealed class TokenCorpus : IDisposable
     {
         ArgumentNullException.ThrowIfNull(sources);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        options ??= new CorpusOptions();
         List<string> notices = [.. sources.Others.Select(file => $"{file}: left out: no text, Markdown or JSONL by its name")];
-        string[] digests = [.. sources.Files.Select(file => DigestOf(file, cancellationToken))];
-        byte[] key = Key(sources, tokenizer, digests);
-        string path = Path.Combine(options.CacheDirectory, Convert.ToHexStringLower(key) + KeptCorpus.Extension);
-        CorpusFile? file = TryOpen(path, key, notices, cancellationToken);
-        bool isFromCache = file is not null;
-        if (file is null)
-        {
-            CacheDirectory.Create(options.CacheDirectory);
-            CorpusWriter.Write(path, key, sources, digests, tokenizer.Tokenizer, options.Threads, progress, cancellationToken);
-            file = CorpusFile.Open(path, key, cancellationToken);
-        }
-
+        CorpusFile file = CorpusCache.Open(
+            new DocumentContent(sources, tokenizer), options ?? new CorpusOptions(), notices, out bool isFromCache, progress, cancellationToken);
         if (file.Documents.IsEmpty)
         {
             file.Dispose();
@@ -101,41 +87,4 @@ public sealed class TokenCorpus : IDisposable
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => _file.Dispose();
-
-    private static CorpusFile? TryOpen(string path, byte[] key, List<string> notices, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return CorpusFile.Open(path, key, cancellationToken);
-        }
-        catch (CheckpointException e) when (e.Error == CheckpointError.FileNotFound)
-        {
-            return null;
-        }
-        catch (CheckpointException e)
-        {
-            notices.Add($"the kept corpus is damaged and was made anew: {e.Message}");
-            return null;
-        }
-    }
-
-    // The kind decides how bytes are read; the member, what of a line counts.
-    private static byte[] Key(DocumentSources sources, CorpusTokenizer tokenizer, string[] digests) => SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(
-        '\n',
-        sources.Files.Zip(digests, (file, digest) => $"{digest} {SourceFile.KindOf(file)} {SourceFile.IsCompressed(file)}")
-            .Prepend(FormattableString.Invariant($"version={CorpusFile.Version} tokenizer={tokenizer.Digest} files={digests.Length} member={sources.Member}")))));
-
-    private static string DigestOf(string file, CancellationToken cancellationToken)
-    {
-        using FileStream stream = new(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
-        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        byte[] buffer = new byte[1 << 20];
-        for (int read = stream.Read(buffer); read > 0; read = stream.Read(buffer))
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            hash.AppendData(buffer, 0, read);
-        }
-
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
 }

@@ -57,7 +57,7 @@ internal sealed class TransformerGraph : IDisposable
     /// <summary>The normalised hidden states [T, d] in front of the head.</summary>
     public Variable Hidden(Tape tape, TrainingSequence sequence, LossScales scales, bool checkpoints)
     {
-        int[] ids = sequence.Ids, firstSeen = sequence.DocumentStartOfRows();
+        int[] ids = sequence.Ids, firstSeen = sequence.DocumentStartOfRows(), positions = sequence.Positions();
         if (_rotary.Positions < ids.Length)
         {
             _rotary.Dispose();
@@ -68,7 +68,9 @@ internal sealed class TransformerGraph : IDisposable
         for (int i = 0; i < _description.LayerCount; i++)
         {
             int layer = i;
-            x = checkpoints ? tape.Checkpoint(x, (inner, input) => Layer(inner, input, layer, firstSeen, scales)) : Layer(tape, x, layer, firstSeen, scales);
+            x = checkpoints
+                ? tape.Checkpoint(x, (inner, input) => Layer(inner, input, layer, firstSeen, positions, scales))
+                : Layer(tape, x, layer, firstSeen, positions, scales);
         }
 
         return tape.RmsNorm(x, At(TensorRole.FinalNorm), _description.NormEpsilon);
@@ -83,9 +85,9 @@ internal sealed class TransformerGraph : IDisposable
 
     public void Dispose() => _rotary.Dispose();
 
-    private Variable Layer(Tape tape, Variable x, int layer, int[] firstSeen, LossScales scales)
+    private Variable Layer(Tape tape, Variable x, int layer, int[] firstSeen, int[] positions, LossScales scales)
     {
-        x = Residual(tape, x, At(TensorRole.AttentionNorm, layer), input => Attention(tape, input, layer, firstSeen));
+        x = Residual(tape, x, At(TensorRole.AttentionNorm, layer), input => Attention(tape, input, layer, firstSeen, positions));
         return Residual(tape, x, At(TensorRole.FeedForwardNorm, layer), input => _mixture is null
             ? FeedForward(tape, input, layer)
             : _mixture.Apply(tape, input, layer, scales));
@@ -96,7 +98,7 @@ internal sealed class TransformerGraph : IDisposable
             ? tape.Add(x, block(tape.RmsNorm(x, gain, _description.NormEpsilon)))
             : tape.AddRmsNorm(x, block(x), gain, _description.NormEpsilon);
 
-    private Variable Attention(Tape tape, Variable x, int layer, int[] firstSeen)
+    private Variable Attention(Tape tape, Variable x, int layer, int[] firstSeen, int[] positions)
     {
         Variable q = Linear(tape, x, TensorRole.Query, layer), k = Linear(tape, x, TensorRole.Key, layer);
         if (_description.QueryKeyNorm)
@@ -106,7 +108,7 @@ internal sealed class TransformerGraph : IDisposable
         }
 
         Variable v = Linear(tape, x, TensorRole.Value, layer);
-        Variable mixed = tape.Attend(tape.Rotate(q, _rotary), tape.Rotate(k, _rotary), v, _description.HeadDimension, firstSeen);
+        Variable mixed = tape.Attend(tape.Rotate(q, _rotary, positions), tape.Rotate(k, _rotary, positions), v, _description.HeadDimension, firstSeen);
         return Linear(tape, mixed, TensorRole.Output, layer);
     }
 

@@ -110,6 +110,10 @@ public sealed record RunData
     /// <summary>True when the sources are conversations: only what the assistant says is learned.</summary>
     public bool IsChat { get; init; }
 
+    /// <summary>True when the conversations of a step share windows (<see cref="SequencePacking"/>). Default: each is a sequence of its own, as in
+    /// files that do not say it.</summary>
+    public bool PackConversations { get; init; }
+
     /// <summary>The member of JSON lines that holds the text. Default: <c>text</c>.</summary>
     public string TextMember { get; init; } = "text";
 

@@ -8,7 +8,7 @@ namespace FlexKernel.Training.Runs;
 /// <summary>The texts of a run as sequences: those to learn from and those to measure on.</summary>
 public sealed class RunTexts : IDisposable
 {
-    private readonly List<TokenCorpus> _corpora = [];
+    private readonly List<IDisposable> _opened = [];
     private readonly List<string> _notices = [];
     private int[] _counts = [];
 
@@ -41,7 +41,7 @@ public sealed class RunTexts : IDisposable
     }
 
     /// <summary>What a user should know: files left out, a cache made anew.</summary>
-    public IReadOnlyList<string> Notices => [.. _corpora.SelectMany(corpus => corpus.Notices), .. _notices];
+    public IReadOnlyList<string> Notices => _notices;
 
     /// <summary>Opens the texts of a run; ids are made once and kept.</summary>
     /// <param name="data">Which.</param>
@@ -61,7 +61,7 @@ public sealed class RunTexts : IDisposable
         {
             if (data.IsChat)
             {
-                texts.FillWithConversations(data, modelDirectory, progress, cancellationToken);
+                texts.FillWithConversations(data, modelDirectory, options, progress, cancellationToken);
             }
             else
             {
@@ -93,7 +93,7 @@ public sealed class RunTexts : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _corpora.ForEach(corpus => corpus.Dispose());
+    public void Dispose() => _opened.ForEach(texts => texts.Dispose());
 
     private void Fill(RunData data, string modelDirectory, CorpusOptions? options, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
@@ -138,17 +138,19 @@ public sealed class RunTexts : IDisposable
         TokenCorpus Open(IEnumerable<string> sources)
         {
             TokenCorpus opened = TokenCorpus.Open(DocumentSources.Find(sources, data.TextMember), tokenizer, options, progress, cancellationToken);
-            _corpora.Add(opened);
+            _opened.Add(opened);
+            _notices.AddRange(opened.Notices);
             return opened;
         }
     }
 
-    private void FillWithConversations(RunData data, string modelDirectory, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
+    private void FillWithConversations(
+        RunData data, string modelDirectory, CorpusOptions? options, IProgress<WorkProgress>? progress, CancellationToken cancellationToken)
     {
         CorpusTokenizer tokenizer = CorpusTokenizer.Load(Path.Combine(modelDirectory, "tokenizer.json"));
         ChatTemplate template = ChatTemplate.Find(modelDirectory)
             ?? throw new RunException($"{modelDirectory}: expected a chat template (chat_template.jinja, or chat_template in tokenizer_config.json), found none.");
-        Conversations all = Read(data.Sources);
+        Conversations all = Open(data.Sources);
         bool isSplit = data.Validation.IsEmpty && data.ValidationShare > 0;
         (int[] learned, int[] kept) = isSplit ? new ValidationSplit(data.ValidationShare).Divide(all) : ([.. Enumerable.Range(0, all.Count)], []);
         if (learned.Length == 0)
@@ -157,14 +159,16 @@ public sealed class RunTexts : IDisposable
         }
 
         Training = new SelectedSet(all, learned);
-        Validation = !data.Validation.IsEmpty ? Read(data.Validation) : kept.Length > 0 ? new SelectedSet(all, kept) : Validation;
+        Validation = !data.Validation.IsEmpty ? Open(data.Validation) : kept.Length > 0 ? new SelectedSet(all, kept) : Validation;
         _counts = [Training.Count];
 
-        Conversations Read(IEnumerable<string> sources)
+        Conversations Open(IEnumerable<string> sources)
         {
-            Conversations read = Conversations.Read(sources, tokenizer, template, new ConversationOptions { Length = data.Window }, progress, cancellationToken);
-            _notices.AddRange(read.Notices);
-            return read;
+            Conversations opened = Conversations.Open(
+                sources, tokenizer, template, new ConversationOptions { Length = data.Window }, options, progress, cancellationToken);
+            _opened.Add(opened);
+            _notices.AddRange(opened.Notices);
+            return opened;
         }
     }
 

@@ -188,7 +188,7 @@ public sealed class TrainingRun : IDisposable
     {
         int step = _state.Step + 1;
         long start = Stopwatch.GetTimestamp();
-        TrainingSequence[] batch = [.. Enumerable.Range(0, _definition.Batch).Select(i => _texts.Training[_order.At(_state.Position + i)])];
+        TrainingSequence[] batch = [.. Windows(Enumerable.Range(0, _definition.Batch).Select(i => _texts.Training[_order.At(_state.Position + i)]))];
         _model.ClearGradients();
         LossTerms terms = _model.AccumulateGradients(batch, _definition.Loss, cancellationToken);
         Reached("gradients computed");
@@ -224,6 +224,10 @@ public sealed class TrainingRun : IDisposable
 
         Report(terms, seconds);
     }
+
+    private IEnumerable<TrainingSequence> Windows(IEnumerable<TrainingSequence> sequences) => _definition.Data is { IsChat: true, PackConversations: true } data
+        ? SequencePacking.Pack([.. sequences], data.Window)
+        : sequences;
 
     private void GoBack(int step, double loss)
     {
@@ -271,14 +275,14 @@ public sealed class TrainingRun : IDisposable
     {
         MeasurePeak();
         double nats = 0;
-        long bytes = 0;
-        for (int i = 0; i < Math.Min(_texts.Validation.Count, _definition.ValidationSequences); i++)
+        int count = Math.Min(_texts.Validation.Count, _definition.ValidationSequences);
+        foreach (TrainingSequence sequence in Windows(Enumerable.Range(0, count).Select(i => _texts.Validation[i])))
         {
-            LossTerms terms = _model.ComputeLoss([_texts.Validation[i]], new LossWeights(), cancellationToken);
+            LossTerms terms = _model.ComputeLoss([sequence], new LossWeights(), cancellationToken);
             nats += terms.CrossEntropy * terms.Targets;
-            bytes += _texts.Validation.TextBytes(i);
         }
 
+        long bytes = Enumerable.Range(0, count).Sum(_texts.Validation.TextBytes);
         if (bytes == 0)
         {
             return null;

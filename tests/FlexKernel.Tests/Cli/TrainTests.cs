@@ -140,13 +140,19 @@ public sealed class TrainTests : IDisposable
 
         CliRun whole = await CliRun.Of(Finetune("whole", chats));
         CliRun paused = await CliRun.Of(Finetune("pieces", chats, "--pause-after", "0.001s"));
+        string[] kept = Directory.GetFiles(_files["cache"]);
         CliRun rest = await ResumeAsync("pieces", "--json");
+        CliRun apart = await CliRun.Of(Finetune("apart", chats, "--no-pack"));
 
         Assert.False(paused.Json[0].GetProperty("complete").GetBoolean());
+        Assert.Equal(Assert.Single(kept), Assert.Single(Directory.GetFiles(_files["cache"])));
+        Assert.NotEqual(whole.Json[0].GetProperty("sha256").GetString(), apart.Json[0].GetProperty("sha256").GetString());
+        Assert.Equal(Double(whole.Json[0], "last_bits_per_byte"), Double(apart.Json[0], "last_bits_per_byte"), 1e-4);
         Assert.Equal(whole.Json[0].GetProperty("sha256").GetString(), rest.Json[0].GetProperty("sha256").GetString());
         Assert.True(Double(whole.Json[0], "last_bits_per_byte") != Double(whole.Json[0], "first_bits_per_byte"));
         (await CliRun.Of(Finetune("run", silent))).AssertFails(ExitCode.Failed, silent, "line 1", "assistant");
         (await CliRun.Of(Finetune("run", chats, "--mix", "1"))).AssertFails(ExitCode.Usage, "--mix", "conversations");
+        (await CliRun.Of(Finetune("run", chats, "--texts", "--no-pack"))).AssertFails(ExitCode.Usage, "--no-pack");
         (await CliRun.Of(Finetune("run", _files["texts.jsonl"]))).AssertFails(ExitCode.NotLoaded, "texts.jsonl");
     }
 

@@ -1,6 +1,8 @@
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using FlexKernel.Chat;
+using FlexKernel.Tests;
 using FlexKernel.Text;
 using FlexKernel.Training.Data;
 using Xunit;
@@ -15,8 +17,13 @@ public sealed class ConversationsTests : IDisposable
         """;
 
     private readonly TextFiles _files = new();
+    private readonly List<Conversations> _opened = [];
 
-    public void Dispose() => _files.Dispose();
+    public void Dispose()
+    {
+        _opened.ForEach(set => set.Dispose());
+        _files.Dispose();
+    }
 
     // Tokens between dots; those in brackets are the targets that count.
     [Fact]
@@ -181,6 +188,98 @@ public sealed class ConversationsTests : IDisposable
     public void Digest_ChangesWithTheTargets() => Assert.NotEqual(
         Read(ChatTemplate.ImStart, 100, Chat(("user", "a"), ("assistant", "a"))).Digest, Read(ChatTemplate.ImStart, 100, Chat(("assistant", "a"), ("user", "a"))).Digest);
 
+    [Fact]
+    public void Open_Again_MakesNoIdsWhateverTheLength()
+    {
+        string path = _files.Write("chats.jsonl", $"{FiveTurns.ReplaceLineEndings("")}\n{Chat(("user", "q"), ("assistant", "words"))}");
+        Conversations made = Open(path, ChatTemplate.ImStart);
+
+        // Under the digest of the first stands a tokenizer with another vocabulary: whoever read the text would get other ids.
+        CorpusTokenizer other = new(CorpusTokenizer.Load(TestData.Fixture("tokenizer/dolma2-first8192.tokenizer.json")).Tokenizer, TextFiles.Tokenizer.Digest);
+        Conversations again = Open(path, ChatTemplate.ImStart, 1000, other), cut = Open(path, ChatTemplate.ImStart, 20, other);
+
+        Assert.Equal((false, true, true), (made.IsFromCache, again.IsFromCache, cut.IsFromCache));
+        Assert.Equal(made.Digest, again.Digest);
+        Assert.Equal(made[0].Targets, again[0].Targets);
+        Assert.Equal(made[0].Ids[..20], cut[0].Ids);
+        Assert.Equal(made.Hash(1), again.Hash(1));
+        Assert.Single(KeptCorpus.In(_files.CacheDirectory));
+    }
+
+    [Fact]
+    public void Open_AnotherTemplateDateTokenizerOrText_IsMadeAnew()
+    {
+        string path = _files.Write("chats.jsonl", FiveTurns.ReplaceLineEndings(""));
+        ByteLevelBpeTokenizer named = ByteLevelBpeTokenizer.Load(
+            new MemoryStream(TestData.Bytes(TestData.Fixture("tokenizer/dolma2-first4096.tokenizer.json"))),
+            new MemoryStream("{\"bos_token\":\"<|im_start|>\"}"u8.ToArray()), options: null, "tokenizer.json");
+
+        Open(path, ChatTemplate.ImStart);
+        Assert.False(Open(path, ChatTemplate.Tulu).IsFromCache);
+        Assert.False(Open(path, ChatTemplate.Tulu, tokenizer: new CorpusTokenizer(named, TextFiles.Tokenizer.Digest)).IsFromCache);
+        Assert.False(Conversations.Open(
+            [path], TextFiles.Tokenizer, ChatTemplate.ImStart, new ConversationOptions { Length = 90, Date = DateTimeOffset.UnixEpoch },
+            new CorpusOptions { CacheDirectory = _files.CacheDirectory }).IsFromCache);
+        _files.Write("chats.jsonl", Chat(("assistant", "a")));
+        Assert.False(Open(path, ChatTemplate.ImStart).IsFromCache);
+        _files.Write("chats.jsonl", FiveTurns.ReplaceLineEndings(""));
+        Assert.True(Open(path, ChatTemplate.ImStart).IsFromCache);
+    }
+
+    [Fact]
+    public void Open_DamagedFile_IsMadeAnewWithANotice()
+    {
+        string path = _files.Write("chats.jsonl", FiveTurns.ReplaceLineEndings(""));
+        string digest = Open(path, ChatTemplate.ImStart).Digest;
+        byte[] bytes = TestData.Bytes(_files.Kept());
+        bytes[60] ^= 1;
+        File.WriteAllBytes(_files.Kept(), bytes);
+
+        Conversations again = Open(path, ChatTemplate.ImStart);
+
+        Assert.Equal(digest, again.Digest);
+        Assert.Contains("is damaged and was made anew", Assert.Single(again.Notices), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Open_ThreadsAndBatches_ChangeNothing_AndTheFirstBadLineIsNamed()
+    {
+        // More than a batch of text.
+        string[] lines = [.. Enumerable.Range(1, 400).Select(i => Chat(("user", $"{i}"), ("assistant", string.Join(' ', Enumerable.Range(i, i * i % 2999 + 1).Select(n => n * 7919L)))))];
+        string path = _files.Write("chats.jsonl", string.Join('\n', lines));
+        HashSet<string> digests = [];
+        foreach (int threads in new[] { 1, 2, 3, 8 })
+        {
+            Conversations set = Open(path, ChatTemplate.ImStart, 100_000, threads: threads);
+            Assert.Equal(400, set.Count);
+            digests.Add(set.Digest);
+            set.Dispose();
+            File.Delete(_files.Kept());
+        }
+
+        Assert.Single(digests);
+        (lines[70], lines[71], lines[300]) = ("{}", "[]", "{");
+        string broken = _files.Write("broken.jsonl", string.Join('\n', lines));
+        foreach (int threads in new[] { 1, 8 })
+        {
+            Assert.Equal(71, Assert.Throws<TrainingDataException>(() => Open(broken, ChatTemplate.ImStart, threads: threads)).Number);
+        }
+
+        Assert.Throws<OperationCanceledException>(() => Open(path, ChatTemplate.ImStart, cancellationToken: new CancellationToken(canceled: true)));
+        Assert.Empty(Directory.EnumerateFiles(_files.CacheDirectory));
+    }
+
+    // So run.json of runs that were begun before ids were kept has it.
+    [Fact]
+    public void Digest_IsOfTheSequencesAlone()
+    {
+        Conversations set = Read(ChatTemplate.ImStart, 20, FiveTurns, Chat(("user", "a long question without an answer in twenty tokens"), ("assistant", "a")), Chat(("assistant", "b")));
+        byte[] content = [.. Enumerable.Range(0, set.Count).Select(i => set[i])
+            .SelectMany(sequence => (int[])[sequence.Ids.Length, .. sequence.Ids, .. sequence.Targets]).SelectMany(BitConverter.GetBytes)];
+
+        Assert.Equal((2, Convert.ToHexStringLower(SHA256.HashData(content))), (set.Count, set.Digest));
+    }
+
     private static ByteLevelBpeTokenizer Tokenizer => TextFiles.Tokenizer.Tokenizer;
 
     private static int Id(string added) => Tokenizer.TryGetAddedToken(added, out AddedToken? token) ? token.Id : throw new KeyNotFoundException(added);
@@ -198,9 +297,21 @@ public sealed class ConversationsTests : IDisposable
 
     private string Show(ChatTemplate template, string line) => Show(Read(template, 1000, line)[0]);
 
-    private Conversations Read(ChatTemplate template, int length, params string[] lines) => Conversations.Read(
-        [_files.Write("chats.jsonl", string.Join('\n', lines.Select(line => line.ReplaceLineEndings(""))))],
-        TextFiles.Tokenizer,
-        template,
-        new ConversationOptions { Length = length });
+    private Conversations Read(ChatTemplate template, int length, params string[] lines) => Open(
+        _files.Write("chats.jsonl", string.Join('\n', lines.Select(line => line.ReplaceLineEndings("")))), template, length);
+
+    private Conversations Open(
+        string path, ChatTemplate template, int length = 1000, CorpusTokenizer? tokenizer = null, int threads = 2, CancellationToken cancellationToken = default)
+    {
+        Conversations opened = Conversations.Open(
+            [path],
+            tokenizer ?? TextFiles.Tokenizer,
+            template,
+            new ConversationOptions { Length = length },
+            new CorpusOptions { CacheDirectory = _files.CacheDirectory, Threads = threads },
+            progress: null,
+            cancellationToken);
+        _opened.Add(opened);
+        return opened;
+    }
 }

@@ -184,6 +184,32 @@ public sealed class TokenCorpusTests : IDisposable
         Assert.StartsWith(other, Assert.Single(corpus.Notices), StringComparison.Ordinal);
     }
 
+    // A tokenizer with a normaliser does that to conversations; this process may lack the data for one.
+    [Fact]
+    public void Open_ContentThatIsNotSupported_ThrowsThatItself()
+    {
+        CorpusOptions options = new() { CacheDirectory = _files.CacheDirectory, Threads = 3 };
+
+        NotSupportedException e = Assert.Throws<NotSupportedException>(() => CorpusCache.Open(
+            new Unsupported(_files.Write("a.txt", "one\0two")), options, [], out _, progress: null, CancellationToken.None));
+
+        Assert.Equal("one", e.Message);
+        Assert.Empty(Directory.EnumerateFiles(_files.CacheDirectory));
+    }
+
+    private sealed class Unsupported(string file) : ICorpusContent
+    {
+        public IReadOnlyList<string> Files => [file];
+
+        public CorpusTokenizer Tokenizer => TextFiles.Tokenizer;
+
+        public string Rules => "unsupported";
+
+        public Func<ReadOnlyMemory<byte>, string> Parser(string file) => bytes => Encoding.UTF8.GetString(bytes.Span);
+
+        public (int[] Ids, ulong Hash) Encode(string text) => throw new NotSupportedException(text);
+    }
+
     private sealed class Reports(List<WorkProgress> reports) : IProgress<WorkProgress>
     {
         public void Report(WorkProgress value) => reports.Add(value);

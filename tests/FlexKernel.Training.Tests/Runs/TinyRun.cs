@@ -1,4 +1,6 @@
 using System.Text;
+using FlexKernel.Adapters;
+using FlexKernel.Chat;
 using FlexKernel.Checkpoints;
 using FlexKernel.Conversion;
 using FlexKernel.Kernels;
@@ -69,6 +71,26 @@ internal sealed class TinyRun : IDisposable
             "expert", RunDirectory.StartName, Recipe.Expert(hybrid, optimizer, hasBias: true, weightDecay), steps, Recipe.ExpertRate(optimizer, rank > 0));
     }
 
+    /// <summary>A run that trains an adapter on conversations.</summary>
+    public RunDefinition DefineChat(bool isPacked, int steps = Steps)
+    {
+        string model = WriteModel();
+        File.WriteAllText(System.IO.Path.Combine(model, "chat_template.jinja"), ChatTemplate.ImStart.Source);
+        StringBuilder lines = new();
+        for (int i = 0; i < 40; i++)
+        {
+            lines.Append($$"""{"messages":[{"role":"user","content":"How much is {{i}} and {{i}}?"},{"role":"assistant","content":"{{string.Concat(Enumerable.Repeat("It is ", i % 5))}}{{2 * i}}."}]}""").Append('\n');
+        }
+
+        AdapterConfig config = new() { TargetModules = ModuleSelection.AllLinear, Rank = 2, Alpha = 4 };
+        ModelDescription description = ModelConfigReader.Read(System.IO.Path.Combine(model, "config.json"));
+        StartAdapter.Create(description, config, seed: 1).Save(System.IO.Path.Combine(Path, RunDirectory.StartAdapterName));
+        RunData data = new() { Sources = [_files.Write("chats.jsonl", Encoding.UTF8.GetBytes(lines.ToString()))], ValidationShare = 0.2, Window = 96, IsChat = true, PackConversations = isPacked };
+        RunDefinition definition = Define("finetune", model, Recipe.Adapter(0), steps, 0.01, data) with { Batch = 6, Adapter = RunDirectory.StartAdapterName };
+        Write(definition);
+        return definition;
+    }
+
     /// <summary>Writes a definition into the run's directory.</summary>
     public void Write(RunDefinition definition)
     {
@@ -100,9 +122,9 @@ internal sealed class TinyRun : IDisposable
     public void Dispose() => _files.Dispose();
 
     private RunDefinition Define(
-        string recipe, string start, System.Collections.Immutable.ImmutableArray<ParameterRule> rules, int steps, double rate)
+        string recipe, string start, System.Collections.Immutable.ImmutableArray<ParameterRule> rules, int steps, double rate, RunData? data = null)
     {
-        RunData data = new() { Sources = [WriteTexts()], ValidationShare = 0.2, Window = 16, IsolateDocuments = true };
+        data ??= new RunData { Sources = [WriteTexts()], ValidationShare = 0.2, Window = 16, IsolateDocuments = true };
         using RunTexts texts = RunTexts.Open(data, System.IO.Path.Combine(Path, start), Corpora);
         RunDefinition definition = new()
         {

@@ -15,6 +15,9 @@ internal sealed class FinetuneVerb : Verb
     private readonly RunOptionSet _run;
     private readonly Option<string?> _model = CommonOptions.Model();
     private readonly Option<bool> _texts = OptionFactory.Flag("--texts", "Learn all of plain texts; without it, what the assistant says in conversations (JSON lines with messages)");
+    private readonly Option<bool> _noPack = OptionFactory.Flag(
+        "--no-pack", "Let each conversation be a sequence of its own; by default those of a step share windows, which is faster and learns the same");
+
     private readonly Option<int?> _rank = OptionFactory.Value("--rank", $"Rank of the adapter; {DefaultRank} by default", "R", Parsers.Integer(1));
     private readonly Option<float?> _alpha = OptionFactory.Value("--alpha", "Its scale is alpha over rank; twice the rank by default", "A", Parsers.Number);
 
@@ -27,7 +30,7 @@ internal sealed class FinetuneVerb : Verb
         : base("finetune", "Trains a LoRA adapter of a whole model, in PEFT's file format; nothing leaves the machine.", terminal)
     {
         _run = new RunOptionSet(this);
-        foreach (Option option in (Option[])[_model, _texts, _rank, _alpha, _targets, _adapter])
+        foreach (Option option in (Option[])[_model, _texts, _noPack, _rank, _alpha, _targets, _adapter])
         {
             Add(option);
         }
@@ -44,7 +47,13 @@ internal sealed class FinetuneVerb : Verb
     {
         string source = ModelLocator.Find(parse.GetValue(_model));
         ModelDescription model = ModelConfigReader.Read(Path.Combine(source, "config.json"));
-        RunData data = _run.Data(parse, model.MaxPositions, isChat: !parse.GetValue(_texts));
+        bool isChat = !parse.GetValue(_texts), isPacked = !parse.GetValue(_noPack);
+        if (!isChat && !isPacked)
+        {
+            throw CliException.Usage("--no-pack is for conversations; --texts are windows of one length");
+        }
+
+        RunData data = _run.Data(parse, model.MaxPositions, isChat) with { PackConversations = isChat && isPacked };
         string? adapter = parse.GetValue(_adapter);
         if (adapter is not null && (parse.GetValue(_rank) is not null || parse.GetValue(_alpha) is not null || parse.GetValue(_targets) is { Length: > 0 }))
         {
