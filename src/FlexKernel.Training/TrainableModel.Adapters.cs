@@ -13,7 +13,8 @@ public sealed partial class TrainableModel
 
     /// <summary>
     /// Attaches an adapter and freezes everything else: its factors, and the tensors that it brings whole, become parameters under PEFT's names
-    /// (<c>base_model.model.MODULE.lora_A.weight</c>); a matrix that it brings beside its update replaces the model's and is frozen too. From now on every matrix with an update computes <c>x Wᵀ + s (x Aᵀ) Bᵀ</c>.
+    /// (<c>base_model.model.MODULE.lora_A.weight</c>); a matrix that it brings beside its update replaces the model's and is frozen too. From now on every matrix with an update computes
+    /// <c>x Wᵀ + s (x Aᵀ) Bᵀ</c>; of sequences with <see cref="TrainingSequence.WithDropout"/> x loses values before A, as its configuration says.
     /// </summary>
     /// <param name="adapter">The adapter; its values are copied.</param>
     /// <exception cref="InvalidOperationException">An adapter is attached already.</exception>
@@ -47,7 +48,7 @@ public sealed partial class TrainableModel
         {
             Parameter a = New(AdapterNames.FactorA(target.Module), [update.Rank, update.Columns], update.A);
             Parameter b = New(AdapterNames.FactorB(target.Module), [update.Rows, update.Rank], update.B);
-            Slots.Add(target.Weight.Slot, new TrainedUpdate(a, b, update.Scale));
+            Slots.Add(target.Weight.Slot, new TrainedUpdate(a, b, update.Scale, adapter.Config.Dropout));
         }
 
         foreach ((ExpectedTensor target, SavedTensor tensor) in saved)

@@ -155,7 +155,7 @@ public sealed partial class TrainableModel : IDisposable
     {
         _graph.Check(TrainingSequence.Next(ids));
         using Tape tape = new(Kernels, records: false);
-        Activations logits = _graph.Head(tape, _graph.Hidden(tape, TrainingSequence.Next(ids), new LossScales(0, 0, 0, null), checkpoints: false)).Value;
+        Activations logits = _graph.Head(tape, _graph.Hidden(tape, TrainingSequence.Next(ids), new LossScales(0, 0, 0, null), checkpoints: false), rows: null).Value;
         return [.. Enumerable.Range(0, logits.Rows).SelectMany(row => logits.Row(row).ToArray())];
     }
 
@@ -241,7 +241,7 @@ public sealed partial class TrainableModel : IDisposable
             foreach (TrainingSequence sequence in batch)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                using Tape tape = new(Kernels, records: false) { Statistics = choices };
+                using Tape tape = new(Kernels, records: false) { Statistics = choices, DropoutKeys = sequence.DropoutKeys };
                 _graph.Hidden(tape, sequence, scales, checkpoints: false);
             }
 
@@ -256,7 +256,7 @@ public sealed partial class TrainableModel : IDisposable
         foreach (TrainingSequence sequence in batch)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            using Tape tape = new(Kernels, records) { Statistics = statistics };
+            using Tape tape = new(Kernels, records) { Statistics = statistics, DropoutKeys = sequence.DropoutKeys };
             _graph.Loss(tape, sequence, scales, sums, records && _options.CheckpointLayers);
             tape.Backward();
         }

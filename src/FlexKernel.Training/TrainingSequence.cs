@@ -1,3 +1,4 @@
+using FlexKernel.Conversion;
 using FlexKernel.Kernels;
 
 namespace FlexKernel.Training;
@@ -51,8 +52,23 @@ public sealed record TrainingSequence
     /// <summary>True when positions count from 0 in every document, as if each were a sequence of its own; false: on through the sequence.</summary>
     public bool PositionsRestart { get; init; }
 
+    /// <summary>What dropout draws the masks of each row from; null: nothing is dropped.</summary>
+    internal ulong[]? DropoutKeys { get; init; }
+
     /// <summary>The targets that count.</summary>
     public int TargetCount => Targets.Count(target => target != Ignored);
+
+    /// <summary>
+    /// The same text for a step of training with dropout, if an attached adapter asks for it (<c>lora_dropout</c>). What is dropped depends on seed,
+    /// number, row, matrix and column alone: not on the batch, nor on threads, vector width or packing.
+    /// </summary>
+    /// <param name="seed">The seed of the run.</param>
+    /// <param name="number">Another one for each sequence of each step.</param>
+    public TrainingSequence WithDropout(ulong seed, long number)
+    {
+        ulong key = CounterNoise.Mix(CounterNoise.Key(seed, "dropout") + (ulong)number);
+        return this with { DropoutKeys = [.. Enumerable.Range(0, Ids.Length).Select(row => CounterNoise.Mix(key + (ulong)row))] };
+    }
 
     /// <summary>For each row, the row at which its document begins.</summary>
     internal int[] DocumentStartOfRows()

@@ -17,6 +17,19 @@ public sealed class OperationGradientTests
         (tape, x, parameters) => tape.Linear(x[0], parameters[1]));
 
     [Theory]
+    [InlineData(1, 40, 5, 0.5)]
+    [InlineData(7, 33, 40, 0.1)]
+    [InlineData(300, 300, 6, 0.3)]
+    public void LinearOfDropped_MaskFixed_EqualsCentralDifferences(int rows, int inputs, int outputs, double probability)
+    {
+        ulong[] keys = TrainingSequence.Next(new int[rows]).WithDropout(seed: 1, number: 2).DropoutKeys!;
+        Gradients.Check(
+            [Gradients.Random(rows, inputs, 1), Gradients.Random(outputs, inputs, 2)],
+            x => Reference.Linear(Reference.Drop(x[0], keys, probability), x[1]),
+            (tape, x, parameters) => tape.LinearOfDropped(x[0], keys, probability, parameters[1]));
+    }
+
+    [Theory]
     [InlineData(3, 5)]
     [InlineData(260, 33)]
     public void RmsNorm_EqualsCentralDifferences(int rows, int columns) => Gradients.Check(
@@ -131,7 +144,7 @@ public sealed class OperationGradientTests
             (tape, x, parameters) =>
             {
                 sums = new LossSums();
-                tape.HeadLoss(x[0], (inner, rows) => inner.Linear(rows, parameters[1]), targets, (float)(CeScale * factor), (float)(ZScale * factor), sums);
+                tape.HeadLoss(x[0], (inner, part, _) => inner.Linear(part, parameters[1]), targets, (float)(CeScale * factor), (float)(ZScale * factor), sums);
                 Variable loss = tape.Zeros(1, 1, needsGradient: true);
                 loss.Value.Row(0)[0] = (float)(CeScale * sums.CrossEntropy + ZScale * sums.SquaredLogSumExp);
                 return loss;

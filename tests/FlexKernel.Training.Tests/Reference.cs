@@ -32,6 +32,16 @@ internal static class Reference
         return y;
     })];
 
+    /// <summary>Inputs are dropped where a keyed hash of the column, as a share of 2^32, lies below the probability.</summary>
+    public static double[][] Drop(double[][] x, ulong[] keys, double probability) => [.. x.Select((row, i) => row.Select((value, column) =>
+    {
+        uint bits = (uint)column ^ (uint)keys[i];
+        bits = unchecked((bits ^ (bits >> 16)) * 0x7FEB352D);
+        bits = unchecked((bits ^ (uint)(keys[i] >> 32) ^ (bits >> 15)) * 0x846CA68B);
+        bits ^= bits >> 16;
+        return bits / 4294967296.0 < probability ? 0 : value / (1 - probability);
+    }).ToArray())];
+
     public static double[][] Attend(double[][] q, double[][] k, double[][] v, int dimension, int[] firstSeen)
     {
         int group = q[0].Length / k[0].Length;

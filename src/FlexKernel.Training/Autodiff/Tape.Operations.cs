@@ -123,14 +123,14 @@ internal sealed partial class Tape
     public Variable Checkpoint(Variable x, Func<Tape, Variable, Variable> segment)
     {
         Variable y;
-        using (Tape forward = new(kernels, records: false) { Statistics = Statistics })
+        using (Tape forward = new(kernels, records: false) { Statistics = Statistics, DropoutKeys = DropoutKeys })
         {
             y = Copy(segment(forward, forward.Copy(x.Value, needsGradient: false)).Value, needsGradient: true);
         }
 
         Record(y, () =>
         {
-            using Tape again = new(kernels, records: true);
+            using Tape again = new(kernels, records: true) { DropoutKeys = DropoutKeys };
             Variable input = again.Copy(x.Value, x.NeedsGradient), output = segment(again, input);
             if (output.NeedsGradient)
             {

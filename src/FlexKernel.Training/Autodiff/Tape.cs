@@ -22,6 +22,9 @@ internal sealed partial class Tape(TrainingKernels kernels, bool records) : IDis
     /// <summary>Where routers note what they chose; null: nowhere.</summary>
     public RouterStatistics? Statistics { get; init; }
 
+    /// <summary>What dropout draws the masks of each row of the sequence from; null: nothing is dropped.</summary>
+    public ulong[]? DropoutKeys { get; init; }
+
     public TrainingKernels Kernels => kernels;
 
     /// <summary>A matrix of zeros.</summary>

@@ -8,7 +8,7 @@ namespace FlexKernel.Training.Data;
 public static class SequencePacking
 {
     /// <summary>Packs sequences.</summary>
-    /// <param name="sequences">The sequences; what is a document of one stays one.</param>
+    /// <param name="sequences">The sequences, all with dropout or none; what is a document of one stays one.</param>
     /// <param name="length">The most rows of a window.</param>
     /// <returns>The windows; a sequence that shares its window with none is returned as it is.</returns>
     /// <exception cref="ArgumentException">A sequence is longer than a window.</exception>
@@ -57,6 +57,7 @@ public static class SequencePacking
         {
             DocumentStarts = [.. starts],
             PositionsRestart = true,
+            DropoutKeys = members[0].DropoutKeys is null ? null : [.. members.SelectMany(member => member.DropoutKeys!)],
         };
     }
 }

@@ -41,7 +41,7 @@ internal sealed class MixtureGraph(ModelDescription description, SlotParameters 
     {
         int[] all = [.. members.SelectMany(expert => rows[expert.Index]).Distinct().Order()];
         Variable input = tape.Gather(x, all);
-        Variable gate = Linear(tape, input, TensorRole.Gate, layer, root), up = Linear(tape, input, TensorRole.Up, layer, root);
+        Variable gate = Linear(tape, input, all, TensorRole.Gate, layer, root), up = Linear(tape, input, all, TensorRole.Up, layer, root);
         Variable inner = tape.Zeros(all.Length, description.IntermediateSize, needsGradient: true);
         foreach (ExpertDescription expert in members)
         {
@@ -50,20 +50,20 @@ internal sealed class MixtureGraph(ModelDescription description, SlotParameters 
             Variable own = tape.Gather(input, places), g = tape.Gather(gate, places), u = tape.Gather(up, places);
             foreach (ExpertDescription link in links)
             {
-                g = tape.Add(g, Product(tape, own, layer, link, TensorRole.GateA, TensorRole.GateB));
-                u = tape.Add(u, Product(tape, own, layer, link, TensorRole.UpA, TensorRole.UpB));
+                g = tape.Add(g, Product(tape, own, tokens, layer, link, TensorRole.GateA, TensorRole.GateB));
+                u = tape.Add(u, Product(tape, own, tokens, layer, link, TensorRole.UpA, TensorRole.UpB));
             }
 
             Variable h = tape.SwiGlu(g, u);
             tape.AddRows(inner, tape.Weight(h, weights, tokens, expert.Index), places);
             foreach (ExpertDescription link in links)
             {
-                Variable z = tape.Scale(Linear(tape, h, TensorRole.DownA, layer, link), link.Scale);
-                tape.AddRows(sum, Linear(tape, tape.Weight(z, weights, tokens, expert.Index), TensorRole.DownB, layer, link), tokens);
+                Variable z = tape.Scale(Linear(tape, h, tokens, TensorRole.DownA, layer, link), link.Scale);
+                tape.AddRows(sum, Linear(tape, tape.Weight(z, weights, tokens, expert.Index), tokens, TensorRole.DownB, layer, link), tokens);
             }
         }
 
-        tape.AddRows(sum, Linear(tape, inner, TensorRole.Down, layer, root), all);
+        tape.AddRows(sum, Linear(tape, inner, all, TensorRole.Down, layer, root), all);
     }
 
     // The expert itself and the low-rank experts it is based on; none for a full one.
@@ -75,9 +75,9 @@ internal sealed class MixtureGraph(ModelDescription description, SlotParameters 
         }
     }
 
-    private Variable Product(Tape tape, Variable x, int layer, ExpertDescription link, TensorRole inner, TensorRole outer) =>
-        Linear(tape, tape.Scale(Linear(tape, x, inner, layer, link), link.Scale), outer, layer, link);
+    private Variable Product(Tape tape, Variable x, int[] rows, int layer, ExpertDescription link, TensorRole inner, TensorRole outer) =>
+        Linear(tape, tape.Scale(Linear(tape, x, rows, inner, layer, link), link.Scale), rows, outer, layer, link);
 
-    private Variable Linear(Tape tape, Variable x, TensorRole role, int layer, ExpertDescription expert) =>
-        slots.Linear(tape, x, new TensorSlot(role, layer, expert.Index));
+    private Variable Linear(Tape tape, Variable x, int[] rows, TensorRole role, int layer, ExpertDescription expert) =>
+        slots.Linear(tape, x, new TensorSlot(role, layer, expert.Index), rows);
 }

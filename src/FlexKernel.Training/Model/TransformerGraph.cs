@@ -80,8 +80,8 @@ internal sealed class TransformerGraph : IDisposable
     public void Loss(Tape tape, TrainingSequence sequence, LossScales scales, LossSums sums, bool checkpoints) => tape.HeadLoss(
         Hidden(tape, sequence, scales, checkpoints), Head, sequence.Targets, scales.CrossEntropy, scales.Z, sums);
 
-    /// <summary>The logits [T, V] of hidden states [T, d].</summary>
-    public Variable Head(Tape tape, Variable hidden) => _slots.Linear(tape, hidden, new TensorSlot(TensorRole.Head));
+    /// <summary>The logits [T, V] of hidden states [T, d] of some rows of a sequence; null: all.</summary>
+    public Variable Head(Tape tape, Variable hidden, int[]? rows) => _slots.Linear(tape, hidden, new TensorSlot(TensorRole.Head), rows);
 
     public void Dispose() => _rotary.Dispose();
 

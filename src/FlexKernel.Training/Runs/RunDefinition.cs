@@ -65,6 +65,10 @@ public sealed record RunDefinition
     /// directory. Null: none.</summary>
     public string? Adapter { get; init; }
 
+    /// <summary>The probability with which steps drop inputs of the adapter's updates, that of its configuration. Default: 0, as in files that do not
+    /// say it, whatever the configuration says.</summary>
+    public double Dropout { get; init; }
+
     /// <summary>The element type of the resulting model's weights. Default: BF16, as public checkpoints have it.</summary>
     public TensorType ResultType { get; init; } = TensorType.BF16;
 

@@ -49,6 +49,7 @@ public sealed class TrainingRun : IDisposable
             if (definition.Adapter is { } adapter)
             {
                 _model.Attach(LoraAdapter.Load(Path.Combine(directory.Path, adapter), _model.Description));
+                CheckDropout();
             }
 
             _groups = ParameterRules.Apply(_model, definition.Rules);
@@ -145,6 +146,16 @@ public sealed class TrainingRun : IDisposable
         }
     }
 
+    private void CheckDropout()
+    {
+        if (_definition.Dropout > 0 && _model.AdapterConfig!.Dropout != _definition.Dropout)
+        {
+            throw new RunException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Path.Combine(_directory.Path, _definition.Adapter!)}: expected the dropout the run began with, {_definition.Dropout}, found {_model.AdapterConfig.Dropout}."));
+        }
+    }
+
     private RunResult Run(CancellationToken cancellationToken)
     {
         double? first = null;
@@ -188,7 +199,7 @@ public sealed class TrainingRun : IDisposable
     {
         int step = _state.Step + 1;
         long start = Stopwatch.GetTimestamp();
-        TrainingSequence[] batch = [.. Windows(Enumerable.Range(0, _definition.Batch).Select(i => _texts.Training[_order.At(_state.Position + i)]))];
+        TrainingSequence[] batch = [.. Windows(Enumerable.Range(0, _definition.Batch).Select(i => Sequence(_state.Position + i)))];
         _model.ClearGradients();
         LossTerms terms = _model.AccumulateGradients(batch, _definition.Loss, cancellationToken);
         Reached("gradients computed");
@@ -223,6 +234,13 @@ public sealed class TrainingRun : IDisposable
         }
 
         Report(terms, seconds);
+    }
+
+    // A place in the order comes once in a run, behind a spike too: masks never repeat.
+    private TrainingSequence Sequence(long position)
+    {
+        TrainingSequence sequence = _texts.Training[_order.At(position)];
+        return _definition.Dropout > 0 ? sequence.WithDropout(_definition.Seed, position) : sequence;
     }
 
     private IEnumerable<TrainingSequence> Windows(IEnumerable<TrainingSequence> sequences) => _definition.Data is { IsChat: true, PackConversations: true } data

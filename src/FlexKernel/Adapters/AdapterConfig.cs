@@ -40,8 +40,8 @@ public sealed record AdapterConfig
     /// (<c>layers_to_transform</c>); empty: all.</summary>
     public ImmutableArray<int> Layers { get; init; } = [];
 
-    /// <summary>Gets the probability with which PEFT drops inputs of an update while it trains (<c>lora_dropout</c>). Kept, but never applied
-    /// here.</summary>
+    /// <summary>Gets the probability with which PEFT drops inputs of an update while it trains (<c>lora_dropout</c>); nothing is dropped
+    /// outside of training.</summary>
     public double Dropout { get; init; }
 
     /// <summary>Gets the name or path of the model it was made for, or null (<c>base_model_name_or_path</c>); nothing is read from there.</summary>

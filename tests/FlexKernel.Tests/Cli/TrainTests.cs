@@ -91,6 +91,8 @@ public sealed class TrainTests : IDisposable
 
         CliRun run = await TrainAsync("finetune", "tuned", [.. texts, "--rank", "2", "--alpha", "4", "--targets", "q_proj,down_proj", "--rate", "0.01"]);
         CliRun more = await TrainAsync("finetune", "more", [.. texts, "--adapter", _files["tuned/adapter"], "--json"]);
+        CliRun dropping = await TrainAsync("finetune", "dropping", [.. texts, "--adapter", _files["tuned/adapter"], "--lora-dropout", "0.1", "--json"]);
+        CliRun onward = await TrainAsync("finetune", "onward", [.. texts, "--adapter", _files["dropping/adapter"], "--json"]);
         CliRun merged = await CliRun.Of("convert", _files["base/model"], _files["merged"], "--adapter", _files["tuned/adapter"], "--quiet");
 
         run.AssertOk();
@@ -98,6 +100,11 @@ public sealed class TrainTests : IDisposable
         Assert.Equal((2, 4), (Config("tuned/adapter", "adapter_config.json")["r"]!.GetValue<int>(), Config("tuned/adapter", "adapter_config.json")["lora_alpha"]!.GetValue<double>()));
         Assert.Equal(_files["more/adapter"], more.Json[0].GetProperty("output").GetString());
         Assert.False(TestData.Bytes(_files["more/adapter/adapter_model.safetensors"]).SequenceEqual(TestData.Bytes(_files["tuned/adapter/adapter_model.safetensors"])));
+        Assert.NotEqual(more.Json[0].GetProperty("sha256").GetString(), dropping.Json[0].GetProperty("sha256").GetString());
+        Assert.Equal(more.Json[0].GetProperty("first_bits_per_byte").GetDouble(), dropping.Json[0].GetProperty("first_bits_per_byte").GetDouble());
+        onward.AssertOk();
+        Assert.All(["dropping/adapter", "onward/adapter"], adapter => Assert.Equal(0.1, Config(adapter, "adapter_config.json")["lora_dropout"]!.GetValue<double>()));
+        (await TrainAsync("finetune", "other", [.. texts, "--lora-dropout", "1"])).AssertFails(ExitCode.Usage, "--lora-dropout", "below 1");
         merged.AssertOk();
         Assert.False(TestData.Bytes(_files["merged/model.safetensors"]).SequenceEqual(Weights("base")));
         (await GenerateAsync("merged")).AssertOk();

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FlexKernel.Adapters;
 using FlexKernel.Kernels;
 using FlexKernel.Training.Runs;
 using Xunit;
@@ -29,13 +30,14 @@ public sealed class ConversationRunTests
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void Continue_PausedAfterEveryStepOnAnotherPath_GivesTheBitsOfOnePiece(bool isPacked)
+    [InlineData(true, 0)]
+    [InlineData(false, 0)]
+    [InlineData(true, 0.2)]
+    public void Continue_PausedAfterEveryStepOnAnotherPath_GivesTheBitsOfOnePiece(bool isPacked, double dropout)
     {
         using TinyRun whole = new(), pieces = new();
-        whole.DefineChat(isPacked, steps: 6);
-        pieces.DefineChat(isPacked, steps: 6);
+        whole.DefineChat(isPacked, steps: 6, dropout);
+        pieces.DefineChat(isPacked, steps: 6, dropout);
         RunResult expected = whole.Continue();
         KernelPath[] paths = [.. KernelPaths.All.ToArray().Where(KernelPaths.IsSupported)];
 
@@ -66,6 +68,42 @@ public sealed class ConversationRunTests
         File.WriteAllText(path, definition.ToJsonString());
 
         Assert.Equal(apart.Continue().Sha256, older.Continue().Sha256);
+    }
+
+    [Fact]
+    public void Continue_Dropout_IsOfStepsAlone_AndNotOfDefinitionsThatDoNotSpeakOfIt()
+    {
+        using TinyRun dropping = new(), never = new(), older = new(), apart = new();
+        dropping.DefineChat(isPacked: true, dropout: 0.2);
+        apart.DefineChat(isPacked: false, dropout: 0.2);
+        never.DefineChat(isPacked: true);
+        older.DefineChat(isPacked: true, dropout: 0.2);
+        string path = older["run/run.json"];
+        JsonNode definition = JsonNode.Parse(File.ReadAllText(path))!;
+        Assert.True(definition.AsObject().Remove("dropout"));
+        File.WriteAllText(path, definition.ToJsonString());
+
+        RunResult dropped = dropping.Continue(), plain = never.Continue();
+
+        Assert.Equal(plain.FirstBitsPerByte, dropped.FirstBitsPerByte);
+        Assert.NotEqual(plain.Sha256, dropped.Sha256);
+        Assert.Equal(plain.Sha256, older.Continue().Sha256);
+        Assert.Equal(0.2, AdapterConfig.Read(Path.Combine(dropped.Output!, AdapterConfig.FileName)).Dropout);
+        Assert.Equal(0.2, AdapterConfig.Read(Path.Combine(older["run/adapter"], AdapterConfig.FileName)).Dropout);
+
+        // The masks do not depend on the windows.
+        apart.Continue();
+        Assert.All(Numbers(apart, "loss").Zip(Numbers(dropping, "loss")), pair => Assert.Equal(pair.First, pair.Second, 2e-5 * pair.First));
+    }
+
+    [Fact]
+    public void Continue_AnotherDropoutInTheAdapter_IsRefused()
+    {
+        using TinyRun run = new();
+        RunDefinition definition = run.DefineChat(isPacked: true, dropout: 0.2);
+        run.Write(definition with { Dropout = 0.3 });
+
+        Assert.Contains("expected the dropout the run began with, 0.3, found 0.2", Assert.Throws<RunException>(() => run.Continue()).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -72,7 +72,7 @@ internal sealed class TinyRun : IDisposable
     }
 
     /// <summary>A run that trains an adapter on conversations.</summary>
-    public RunDefinition DefineChat(bool isPacked, int steps = Steps)
+    public RunDefinition DefineChat(bool isPacked, int steps = Steps, double dropout = 0)
     {
         string model = WriteModel();
         File.WriteAllText(System.IO.Path.Combine(model, "chat_template.jinja"), ChatTemplate.ImStart.Source);
@@ -82,11 +82,11 @@ internal sealed class TinyRun : IDisposable
             lines.Append($$"""{"messages":[{"role":"user","content":"How much is {{i}} and {{i}}?"},{"role":"assistant","content":"{{string.Concat(Enumerable.Repeat("It is ", i % 5))}}{{2 * i}}."}]}""").Append('\n');
         }
 
-        AdapterConfig config = new() { TargetModules = ModuleSelection.AllLinear, Rank = 2, Alpha = 4 };
+        AdapterConfig config = new() { TargetModules = ModuleSelection.AllLinear, Rank = 2, Alpha = 4, Dropout = dropout };
         ModelDescription description = ModelConfigReader.Read(System.IO.Path.Combine(model, "config.json"));
         StartAdapter.Create(description, config, seed: 1).Save(System.IO.Path.Combine(Path, RunDirectory.StartAdapterName));
         RunData data = new() { Sources = [_files.Write("chats.jsonl", Encoding.UTF8.GetBytes(lines.ToString()))], ValidationShare = 0.2, Window = 96, IsChat = true, PackConversations = isPacked };
-        RunDefinition definition = Define("finetune", model, Recipe.Adapter(0), steps, 0.01, data) with { Batch = 6, Adapter = RunDirectory.StartAdapterName };
+        RunDefinition definition = Define("finetune", model, Recipe.Adapter(0), steps, 0.01, data) with { Batch = 6, Adapter = RunDirectory.StartAdapterName, Dropout = dropout };
         Write(definition);
         return definition;
     }

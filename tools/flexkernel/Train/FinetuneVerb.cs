@@ -21,6 +21,9 @@ internal sealed class FinetuneVerb : Verb
     private readonly Option<int?> _rank = OptionFactory.Value("--rank", $"Rank of the adapter; {DefaultRank} by default", "R", Parsers.Integer(1));
     private readonly Option<float?> _alpha = OptionFactory.Value("--alpha", "Its scale is alpha over rank; twice the rank by default", "A", Parsers.Number);
 
+    private readonly Option<float?> _dropout = OptionFactory.Value(
+        "--lora-dropout", "Probability with which steps drop inputs of the adapter; 0 by default, or what --adapter says", "P", Parsers.Number);
+
     private readonly Option<string[]> _targets = OptionFactory.List(
         "--targets", "Modules that are adapted, such as q_proj,v_proj; all-linear by default", "NAME[,NAME]", Parsers.Name);
 
@@ -30,7 +33,7 @@ internal sealed class FinetuneVerb : Verb
         : base("finetune", "Trains a LoRA adapter of a whole model, in PEFT's file format; nothing leaves the machine.", terminal)
     {
         _run = new RunOptionSet(this);
-        foreach (Option option in (Option[])[_model, _texts, _noPack, _rank, _alpha, _targets, _adapter])
+        foreach (Option option in (Option[])[_model, _texts, _noPack, _rank, _alpha, _dropout, _targets, _adapter])
         {
             Add(option);
         }
@@ -61,6 +64,7 @@ internal sealed class FinetuneVerb : Verb
         }
 
         LoraAdapter start = adapter is null ? StartAdapter.Create(model, Config(parse, source), _run.Seed(parse)) : LoraAdapter.Load(adapter, model);
+        start = WithDropout(start, parse);
         _run.CheckDirectory(parse);
         using RunTexts texts = await RunRunner.OpenAsync(Terminal, data, source, _run.Pieces, parse, cancellationToken);
         data = texts.Identify(data);
@@ -68,12 +72,7 @@ internal sealed class FinetuneVerb : Verb
             parse, "finetune", Path.GetFullPath(source), data, texts.Training.Count, Recipe.Adapter(_run.WeightDecay(parse, 0)), Recipe.AdapterRate);
         using RunDirectory directory = RunDirectory.Create(_run.Directory(parse), _run.Overwrite(parse));
         start.Save(directory.StartAdapter);
-        if (start.Config.Dropout is > 0 and var dropout)
-        {
-            Terminal.Note($"{adapter}: its dropout of {dropout} is kept in its configuration and not applied in training");
-        }
-
-        directory.Define(definition with { Adapter = RunDirectory.StartAdapterName });
+        directory.Define(definition with { Adapter = RunDirectory.StartAdapterName, Dropout = start.Config.Dropout });
         int exitCode = await RunRunner.RunAsync(Terminal, directory, texts, _run.Pieces, parse, cancellationToken);
         if (!_run.Pieces.IsQuiet(parse) && Directory.Exists(directory.Adapter))
         {
@@ -82,6 +81,14 @@ internal sealed class FinetuneVerb : Verb
         }
 
         return exitCode;
+    }
+
+    private LoraAdapter WithDropout(LoraAdapter adapter, ParseResult parse)
+    {
+        double dropout = parse.GetValue(_dropout) is { } given ? (double)(decimal)given : adapter.Config.Dropout;
+        return dropout is >= 0 and < 1
+            ? new LoraAdapter(adapter.Config with { Dropout = dropout }, adapter.Updates, adapter.SavedTensors)
+            : throw CliException.Usage($"--lora-dropout: expected a number from 0 to below 1, found {dropout}");
     }
 
     private AdapterConfig Config(ParseResult parse, string source)
