@@ -109,16 +109,10 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         return _region.Pack(x, stride, index, rows, columns, data, bytes ? QuantizedRows.Take(_arena, rows, columns) : default);
     }
 
+    // The small products first: how long they take is less certain, and what is begun last should end when expected.
     private void QueueInputProducts()
     {
         int inner = InnerStride;
-        foreach (ref Group group in Span(_groups))
-        {
-            FullWeights root = _weights.Roots[group.Root];
-            _region.Multiply(group.X, root.Gate, group.Gate, inner, root.GateBias);
-            _region.Multiply(group.X, root.Up, group.Up, inner, root.UpBias);
-        }
-
         foreach (ref Member member in Span(_members))
         {
             foreach (ref Correction correction in CorrectionsOf(member))
@@ -127,6 +121,13 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
                 correction.Up = QueueRankProduct(member.X, correction.Weights.UpA);
                 correction.DownBlocks = _arena.Take<float>((long)Blocks(_weights) * member.Count * Padded(correction.Weights.DownA.Rows));
             }
+        }
+
+        foreach (ref Group group in Span(_groups))
+        {
+            FullWeights root = _weights.Roots[group.Root];
+            _region.Multiply(group.X, root.Gate, group.Gate, inner, root.GateBias);
+            _region.Multiply(group.X, root.Up, group.Up, inner, root.UpBias);
         }
     }
 

@@ -64,7 +64,7 @@ internal readonly unsafe struct Dots256 : IDots<Dots256>
     public static Dots256 MultiplyAddBytes(Dots256 sum, Dots256 weights, Dots256 x)
     {
         Vector256<sbyte> w = weights._value.AsSByte();
-        return new(sum._value + Pairs(Avx2.Abs(w), Avx2.Sign(x._value.AsSByte(), w)));
+        return new(sum._value + SumPairs(Avx2.MultiplyAddAdjacent(Avx2.Abs(w), Avx2.Sign(x._value.AsSByte(), w))));
     }
 
     /// <inheritdoc/>
@@ -74,7 +74,7 @@ internal readonly unsafe struct Dots256 : IDots<Dots256>
         // 4 · 63 · 127 fits 16 bits.
         Vector256<short> pairs = Avx2.MultiplyAddAdjacent(first._value.AsByte(), firstX._value.AsSByte())
             + Avx2.MultiplyAddAdjacent(second._value.AsByte(), secondX._value.AsSByte());
-        return new(sum._value + Avx2.MultiplyAddAdjacent(pairs, Vector256.Create((short)1)));
+        return new(sum._value + SumPairs(pairs));
     }
 
     /// <inheritdoc/>
@@ -90,14 +90,13 @@ internal readonly unsafe struct Dots256 : IDots<Dots256>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots256 TotalNibbles(Dots256 sum) =>
-        new(Avx2.MultiplyAddAdjacent(sum._value.AsInt16(), Vector256.Create((short)1)));
+    public static Dots256 TotalNibbles(Dots256 sum) => new(SumPairs(sum._value.AsInt16()));
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes ToSingle<TLanes>(Dots256 sums)
         where TLanes : struct, ILanes<TLanes> => Unsafe.BitCast<Vector256<float>, TLanes>(Vector256.ConvertToSingle(sums._value));
 
-    private static Vector256<int> Pairs(Vector256<byte> weights, Vector256<sbyte> x) =>
-        Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent(weights, x), Vector256.Create((short)1));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> SumPairs(Vector256<short> values) => Avx2.MultiplyAddAdjacent(values, Vector256.Create((short)1));
 }

@@ -59,7 +59,7 @@ internal readonly unsafe struct Dots512 : IDots<Dots512>
     public static Dots512 MultiplyAddBytes(Dots512 sum, Dots512 weights, Dots512 x)
     {
         Vector512<sbyte> w = weights._value.AsSByte(), v = x._value.AsSByte();
-        return new(sum._value + Pairs(Avx512BW.Abs(w), Vector512.ConditionalSelect(Vector512.LessThan(w, Vector512<sbyte>.Zero), -v, v)));
+        return new(sum._value + SumPairs(Avx512BW.MultiplyAddAdjacent(Avx512BW.Abs(w), Vector512.ConditionalSelect(Vector512.LessThan(w, Vector512<sbyte>.Zero), -v, v))));
     }
 
     /// <inheritdoc/>
@@ -69,7 +69,7 @@ internal readonly unsafe struct Dots512 : IDots<Dots512>
         // 4 · 63 · 127 fits 16 bits.
         Vector512<short> pairs = Avx512BW.MultiplyAddAdjacent(first._value.AsByte(), firstX._value.AsSByte())
             + Avx512BW.MultiplyAddAdjacent(second._value.AsByte(), secondX._value.AsSByte());
-        return new(sum._value + Avx512BW.MultiplyAddAdjacent(pairs, Vector512.Create((short)1)));
+        return new(sum._value + SumPairs(pairs));
     }
 
     /// <inheritdoc/>
@@ -85,14 +85,13 @@ internal readonly unsafe struct Dots512 : IDots<Dots512>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Dots512 TotalNibbles(Dots512 sum) =>
-        new(Avx512BW.MultiplyAddAdjacent(sum._value.AsInt16(), Vector512.Create((short)1)));
+    public static Dots512 TotalNibbles(Dots512 sum) => new(SumPairs(sum._value.AsInt16()));
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes ToSingle<TLanes>(Dots512 sums)
         where TLanes : struct, ILanes<TLanes> => Unsafe.BitCast<Vector512<float>, TLanes>(Vector512.ConvertToSingle(sums._value));
 
-    private static Vector512<int> Pairs(Vector512<byte> weights, Vector512<sbyte> x) =>
-        Avx512BW.MultiplyAddAdjacent(Avx512BW.MultiplyAddAdjacent(weights, x), Vector512.Create((short)1));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> SumPairs(Vector512<short> values) => Avx512BW.MultiplyAddAdjacent(values, Vector512.Create((short)1));
 }

@@ -150,17 +150,20 @@ public sealed class WorkerTeam : IDisposable
     private bool TryClaim(out int share)
     {
         long claims = Volatile.Read(ref _counters.Claims);
-        while ((share = (int)(uint)claims) > 0)
+        while ((uint)claims > 0)
         {
             long found = Interlocked.CompareExchange(ref _counters.Claims, claims - 1, claims);
             if (found == claims)
             {
+                // In order, so that those at work at one time lie near one another. The number of shares is that of the claim's region, which cannot end before it.
+                share = _shares - (int)(uint)claims;
                 return true;
             }
 
             claims = found;
         }
 
+        share = 0;
         return false;
     }
 
@@ -236,7 +239,7 @@ public sealed class WorkerTeam : IDisposable
     [StructLayout(LayoutKind.Explicit, Size = 384)]
     private struct Counters
     {
-        // The region's number in the upper half; in the lower the last unclaimed share. The caller does share 0, which nobody claims.
+        // The region's number in the upper half; in the lower how many shares are unclaimed. The caller does share 0, which nobody claims.
         [FieldOffset(128)]
         public long Claims;
 

@@ -1,26 +1,27 @@
 namespace FlexKernel.Kernels;
 
-/// <summary>Independent products that run in one parallel region; workers take part after part of them.</summary>
+/// <summary>At most two independent products that run in one parallel region, product after product.</summary>
 /// <remarks>
 /// Every product is divided among all workers: two products of equal size, one each, are not done at the same time when the outputs of one lie
 /// further away. A part has several panels, which read a block of the rows from the second-level cache. Who computes a panel has no effect on
 /// its bits.
 /// </remarks>
-internal sealed unsafe class PanelQueue<TLanes>
+internal sealed unsafe class PanelQueue<TLanes> : IDisposable
     where TLanes : struct, ILanes<TLanes>
 {
     private const int PartsPerWorker = 2;
+    private const int MostProducts = 2;
 
     private readonly WorkerTeam _team;
     private readonly WorkerArenas _scratch;
     private readonly ParallelPart _part;
     private readonly List<Product> _products = [];
-    private int _taken;
 
-    /// <summary>Creates an empty queue.</summary>
-    /// <param name="team">Who computes.</param>
-    /// <param name="scratch">The memory of the workers, which the products overwrite.</param>
-    public PanelQueue(WorkerTeam team, WorkerArenas scratch) => (_team, _scratch, _part) = (team, scratch, MultiplyPart);
+    public PanelQueue(WorkerTeam team)
+    {
+        (_team, _part) = (team, MultiplyPart);
+        _scratch = new WorkerArenas(MostProducts * Parts);
+    }
 
     /// <summary>Queues <c>y = x Wᵀ</c>, or with <paramref name="add"/> <c>y = y + x Wᵀ</c>; no other product of the region has the same y.</summary>
     public void Add(PackedRows x, PackedMatrix matrix, Activations y, bool add) => _products.Add(new Product(x, matrix, y, add));
@@ -30,8 +31,7 @@ internal sealed unsafe class PanelQueue<TLanes>
     {
         try
         {
-            _taken = 0;
-            _team.Run(_part);
+            _team.Run(_part, _products.Count * Parts);
         }
         finally
         {
@@ -39,17 +39,17 @@ internal sealed unsafe class PanelQueue<TLanes>
         }
     }
 
-    private void MultiplyPart(int worker, int workers)
+    public void Dispose() => _scratch.Dispose();
+
+    private int Parts => PartsPerWorker * _team.Workers;
+
+    private void MultiplyPart(int share, int shares)
     {
-        _scratch[worker].Reset(Arena.Size<float>(Products.ScratchSize));
-        float* scratch = _scratch[worker].Take<float>(Products.ScratchSize);
-        int parts = PartsPerWorker * workers, part;
-        while ((part = Interlocked.Increment(ref _taken) - 1) < _products.Count * parts)
-        {
-            (PackedRows x, PackedMatrix matrix, Activations y, bool add) = _products[part / parts];
-            (int begin, int end) = WorkerTeam.Share(matrix.PanelCount, part % parts, parts);
-            Products.Multiply<TLanes>(x, matrix, begin, end, y.Pointer, y.Stride, add, scratch);
-        }
+        _scratch[share].Reset(Arena.Size<float>(Products.ScratchSize));
+        float* scratch = _scratch[share].Take<float>(Products.ScratchSize);
+        (PackedRows x, PackedMatrix matrix, Activations y, bool add) = _products[share / Parts];
+        (int begin, int end) = WorkerTeam.Share(matrix.PanelCount, share % Parts, Parts);
+        Products.Multiply<TLanes>(x, matrix, begin, end, y.Pointer, y.Stride, add, scratch);
     }
 
     private readonly record struct Product(PackedRows X, PackedMatrix Matrix, Activations Y, bool Add);

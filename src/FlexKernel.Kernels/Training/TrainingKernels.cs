@@ -75,12 +75,13 @@ internal sealed unsafe partial class TrainingKernels<TLanes> : TrainingKernels
         : base(threads)
     {
         _scratch = new WorkerArenas(threads);
-        _products = new PanelQueue<TLanes>(Team, _scratch);
+        _products = new PanelQueue<TLanes>(Team);
     }
 
     public override void Dispose()
     {
         base.Dispose();
+        _products.Dispose();
         _arena.Dispose();
         _scratch.Dispose();
     }
