@@ -26,9 +26,14 @@ internal sealed unsafe class PanelQueue<TLanes> : IDisposable
     /// <summary>Queues <c>y = x Wᵀ</c>, or with <paramref name="add"/> <c>y = y + x Wᵀ</c>; no other product of the region has the same y.</summary>
     public void Add(PackedRows x, PackedMatrix matrix, Activations y, bool add) => _products.Add(new Product(x, matrix, y, add));
 
-    /// <summary>Runs the queued products.</summary>
+    /// <summary>Runs the queued products, if there are any.</summary>
     public void Run()
     {
+        if (_products.Count == 0)
+        {
+            return;
+        }
+
         try
         {
             _team.Run(_part, _products.Count * Parts);
