@@ -8,7 +8,7 @@ namespace FlexKernel.Kernels;
 /// Arithmetic and proof: FlexMoRE's semantics with the linear parts factored out; a full expert is its root's correction of rank 0.
 /// Rows are grouped by root, and within a root by expert, both in ascending index, so that a row's sums have one order whatever else is
 /// in the batch. Four regions: products of x; a block of 256 inner values after the other: silu, accumulation, and A of the experts' down
-/// projections, while the values are in the cache; the down projections of roots; B, and the sum.
+/// projections, while the values are in the cache; the down projections of roots; B, and the sum. A short one between adds up the block sums of A.
 /// </remarks>
 internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
     where TLanes : struct, ILanes<TLanes>
@@ -271,7 +271,7 @@ internal sealed unsafe partial class FeedForward<TLanes> : IDisposable
         }
     }
 
-    // The block sums of A h, added up in order into the place of the first; with the expert's weight, since the sum over experts is B's input.
+    // The block sums of A h, added up in order into the place of the first, and weighted: p B (A h) = B (p A h).
     private void SumBlocksPart(int worker, int workers)
     {
         int blocks = Blocks(_weights);

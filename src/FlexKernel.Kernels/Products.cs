@@ -61,18 +61,8 @@ internal static unsafe partial class Products
     /// <param name="scratch"><see cref="ScratchSize"/> floats of the calling worker.</param>
     public static void MultiplyRows<TLanes>(
         PackedRows x, int firstRow, int lastRow, PackedMatrix matrix, int begin, int end, float* y, int stride, bool add, float* scratch)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        int pairs = PackedMatrix.RoundUp(matrix.Columns, 2) / 2;
-        if (matrix.Format == WeightFormat.F32)
-        {
-            MultiplyRows<TLanes, PanelFloat32>(x, firstRow, lastRow, matrix, begin, end, 0, pairs, y, stride, add, scratch);
-        }
-        else
-        {
-            MultiplyRows<TLanes, PanelBFloat16>(x, firstRow, lastRow, matrix, begin, end, 0, pairs, y, stride, add, scratch);
-        }
-    }
+        where TLanes : struct, ILanes<TLanes> =>
+        MultiplyRows<TLanes>(x, firstRow, lastRow, matrix, begin, end, 0, y, stride, add, scratch);
 
     /// <summary>The sums of one block of 256 k: what is added up in order, block after block, is the product.</summary>
     /// <param name="x">The rows' values of these k.</param>
@@ -82,18 +72,8 @@ internal static unsafe partial class Products
     /// <param name="stride">Floats from row to row of <paramref name="y"/>.</param>
     /// <param name="scratch"><see cref="ScratchSize"/> floats of the calling worker.</param>
     public static void MultiplyBlock<TLanes>(PackedRows x, PackedMatrix matrix, int block, float* y, int stride, float* scratch)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        int pairs = PackedMatrix.RoundUp(x.Columns, 2) / 2;
-        if (matrix.Format == WeightFormat.F32)
-        {
-            MultiplyRows<TLanes, PanelFloat32>(x, 0, x.Rows, matrix, 0, matrix.PanelCount, block * BlockPairs, pairs, y, stride, add: false, scratch);
-        }
-        else
-        {
-            MultiplyRows<TLanes, PanelBFloat16>(x, 0, x.Rows, matrix, 0, matrix.PanelCount, block * BlockPairs, pairs, y, stride, add: false, scratch);
-        }
-    }
+        where TLanes : struct, ILanes<TLanes> =>
+        MultiplyRows<TLanes>(x, 0, x.Rows, matrix, 0, matrix.PanelCount, block * BlockPairs, y, stride, add: false, scratch);
 
     /// <summary>Multiplies all rows with panels of floats over some of their k; blocks of 256 count from the panels' first k all the same.</summary>
     /// <param name="x">The rows: as many columns as k are multiplied.</param>
@@ -122,12 +102,27 @@ internal static unsafe partial class Products
         }
     }
 
-    // The rows [firstRow, lastRow) with so many pairs of k of the panels [begin, end), from a block's first on: x holds these k alone.
+    // The rows [firstRow, lastRow) with as many k of the panels [begin, end) as x has, from a block's first on.
+    private static void MultiplyRows<TLanes>(
+        PackedRows x, int firstRow, int lastRow, PackedMatrix matrix, int begin, int end, int firstPair, float* y, int stride, bool add, float* scratch)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        if (matrix.Format == WeightFormat.F32)
+        {
+            MultiplyRows<TLanes, PanelFloat32>(x, firstRow, lastRow, matrix, begin, end, firstPair, y, stride, add, scratch);
+        }
+        else
+        {
+            MultiplyRows<TLanes, PanelBFloat16>(x, firstRow, lastRow, matrix, begin, end, firstPair, y, stride, add, scratch);
+        }
+    }
+
     private static void MultiplyRows<TLanes, TFormat>(
-        PackedRows x, int firstRow, int lastRow, PackedMatrix matrix, int begin, int end, int firstPair, int totalPairs, float* y, int stride, bool add, float* scratch)
+        PackedRows x, int firstRow, int lastRow, PackedMatrix matrix, int begin, int end, int firstPair, float* y, int stride, bool add, float* scratch)
         where TLanes : struct, ILanes<TLanes>
         where TFormat : struct, IPanelFormat
     {
+        int totalPairs = PackedMatrix.RoundUp(x.Columns, 2) / 2;
         byte* panels = matrix.Pointer + (long)firstPair * TFormat.PairBytes;
         if (x.Rows == 1)
         {
